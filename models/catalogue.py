@@ -1,0 +1,34 @@
+"""The folder is the registry: whatever module under models/<package> has a SPEC is offered, and nothing is listed by hand."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+from pkgutil import iter_modules
+from types import MappingProxyType
+from typing import Any
+
+
+@lru_cache
+def discover(package: str) -> Mapping[str, Any]:
+    """Map key to module for `losses`, `methods`, `data` or `encoders`.
+
+    A module offers one part by SPEC, or several by `variants()`, which maps keys to objects that look like such a module.
+    """
+    folder = import_module(f"models.{package}")
+    found: dict[str, Any] = {}
+    for info in sorted(iter_modules(folder.__path__), key=lambda info: info.name):
+        module = import_module(f"models.{package}.{info.name}")
+        if hasattr(module, "variants"):
+            found.update(module.variants())
+        elif hasattr(module, "SPEC"):
+            found[module.SPEC.key] = module
+    return MappingProxyType(found)
+
+
+def find(package: str, key: str) -> Any:
+    """Return one part, or raise ValueError naming the keys that exist."""
+    parts = discover(package)
+    if key not in parts:
+        known = [name for name in parts if ":" not in name]
+        raise ValueError(f"no {package} called {key!r}; known: {', '.join(known)}")
+    return parts[key]

@@ -1,0 +1,28 @@
+"""What every data set shares: the items it hands over, and the knobs that spoil it on purpose."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.spec import Knob
+
+CORRUPTION = (
+    Knob("label_flips", 0.0, 0.0, 0.9, help="Share of training items whose label is replaced by another class."),
+    Knob(
+        "imbalance", 1.0, 1.0, 100.0, log=True, help="Largest training class over smallest; 1 leaves them as they are."
+    ),
+    Knob("duplicates", 0.0, 0.0, 0.5, help="Share of training items replaced by copies of others."),
+    Knob("view_strength", 0.5, 0.0, 1.0, help="How far an augmented view strays from its item."),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set as its package ships it, before split and corruption; row i of every array is item i."""
+
+    x: np.ndarray  # (N, *shape) float32, what the encoder reads
+    y: np.ndarray  # (N,) int64, 0 .. classes-1
+    classes: tuple[str, ...]
+    views: np.ndarray | None = None  # (N, v, *shape) natural views of an item; None: views are augmented
+    texts: tuple[str, ...] = field(default=())  # what to show of item i, where it is no picture
+    images: np.ndarray | None = None  # (N, h, w) in [0, 1], what to show where x itself is no picture

@@ -1,0 +1,145 @@
+"""Summary: all that the panels draw of one snapshot, in some tens of kilobytes; stored replays are lists of these."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 64  # bins of every score histogram, on [-1, 1], the same for every run
+CURVE_POINTS = 200  # most points of a ROC
+TRACE_POINTS = 400  # most points of a curve over steps
+RATES = (1e-1, 1e-2, 1e-3, 1e-4)  # false positive rates at which the true positive rate is told
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreHistogram:
+    """Counts of positive and negative pairs per bin, each unordered pair once, and how far the two lie apart."""
+
+    positive: np.ndarray  # (BINS,) whole numbers
+    negative: np.ndarray  # (BINS,)
+    overlap: float  # overlap coefficient of the two densities in [0, 1]; 0: apart; nan without both kinds
+    d_prime: float  # distance of the means in pooled standard deviations; nan if not defined
+
+
+@dataclass(frozen=True, eq=False)
+class RocCurve:
+    """Thresholds fall, rates rise; a score equal to the threshold counts as accepted. At most CURVE_POINTS points."""
+
+    fpr: np.ndarray
+    tpr: np.ndarray
+    threshold: np.ndarray  # cosine
+    auc: float  # exact, ties half; nan if one kind of pair is absent
+    low: float  # 95 % interval of auc, bootstrap over items
+    high: float
+    equal_error: float  # rate where false accepts equal false rejects
+    equal_error_threshold: float
+    tpr_at: np.ndarray  # (4,) true positive rate at RATES; nan where there are too few negatives
+    positives: int
+    negatives: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Where the embedding stands between spread and tolerance (paper 11), on items of seen classes."""
+
+    uniformity: float  # -log mean exp(-2 ||a - b||^2) over distinct pairs: larger is more even, at most about 4
+    tolerance: float  # mean cosine of same-class pairs (what the paper's table must have used)
+    tolerance_printed: float  # mean over all pairs of cosine x same class (the formula as printed)
+    alignment: float  # mean squared distance of same-class pairs: smaller is tighter
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """How many directions the embedding uses."""
+
+    singular: np.ndarray  # (d,) of the centred unit rows, falling, divided by sqrt(n)
+    effective_rank: float  # exp of the entropy of the normalised squared singular values
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """Retrieval and classification by nearest neighbours among the probe's items of seen classes, shares in [0, 1]."""
+
+    recall_at_1: float
+    map_at_r: float
+    knn: float  # accuracy of 5 nearest neighbours, leave one out
+
+
+@dataclass(frozen=True, eq=False)
+class WeightProfile:
+    """What the loss does to pairs: binned weight against similarity, who carries it, and a heat map."""
+
+    candidates: str  # "items", "second views", "class proxies" or "class logits"
+    centre: np.ndarray  # (40,) middles of the score bins; for logits their own range
+    pull: np.ndarray  # (40,) mean signed weight of the positives of a bin, nan where empty
+    pull_low: np.ndarray  # (40,) 10 % and 90 % quantiles in the bin
+    pull_high: np.ndarray
+    push: np.ndarray  # the same of the negatives
+    push_low: np.ndarray
+    push_high: np.ndarray
+    dot_score: np.ndarray  # (k <= 400,) a fixed sample of pairs
+    dot_weight: np.ndarray  # (k,)
+    dot_positive: np.ndarray  # (k,) bool
+    grid: np.ndarray  # theoretical curve at these scores; empty if there is none
+    pull_curve: np.ndarray
+    push_curve: np.ndarray
+    heat: np.ndarray  # (h, w) mean weight of blocks, anchors x candidates sorted by class; h, w <= 50
+    heat_class: np.ndarray  # (h,) class of each block's first anchor
+    hardest_share: float  # share of the push carried by the hardest 1 % of negatives, in [0, 1]; nan without push
+    effective_negatives: float  # mean over anchors of exp(entropy) of the push over its negatives
+    negatives: float  # mean number of negatives an anchor has, to compare with
+    pull_push: float  # total pull over total push; nan without push
+    active: float  # share of counted pairs with a weight that is not 0
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """The probe in two dimensions. PCA in a frame that the caller keeps, so that points keep their place."""
+
+    xy: np.ndarray  # (n, 2) float32
+    y: np.ndarray  # (n,)
+    item: np.ndarray  # (n,)
+    seen: np.ndarray  # (n,) bool
+    method: str  # "PCA" or "UMAP"
+    trustworthiness: float  # of 10 neighbours, in [0, 1]
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The run so far, thinned to TRACE_POINTS."""
+
+    step: np.ndarray  # of loss and grad_norm
+    loss: np.ndarray
+    grad_norm: np.ndarray
+    measured_step: np.ndarray
+    measured: dict[str, np.ndarray]  # auc, auc_unseen, recall_at_1, uniformity, tolerance, alignment, ...
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """A change of a knob, drawn on every curve."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """One moment of one run, ready to draw. What is absent is None, with the reason beside it."""
+
+    step: int
+    label: str
+    config: str  # RunConfig as JSON
+    scores: ScoreHistogram
+    scores_unseen: ScoreHistogram | None
+    roc: RocCurve
+    roc_unseen: RocCurve | None
+    plane: Plane
+    spectrum: Spectrum
+    neighbours: Neighbours
+    weights: WeightProfile | None
+    points: Points
+    curves: Curves
+    levels: dict[str, float]
+    marks: tuple[Mark, ...]
+    why_no_weight: str
+    why_no_unseen: str

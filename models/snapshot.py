@@ -1,0 +1,47 @@
+"""Snapshot: the border where torch ends and NumPy begins."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.training.config import RunConfig
+from models.training.trace import TraceView
+
+
+@dataclass(frozen=True, eq=False)
+class Lens:
+    """The scores a loss really read when it gave the weights: items, two views of items, class proxies or logits."""
+
+    s: np.ndarray  # (n, m)
+    pos: np.ndarray  # (n, m) bool
+    neg: np.ndarray  # (n, m) bool
+    weight: np.ndarray  # (n, m) signed dL/ds: negative pulls, positive pushes
+    candidates: str  # "items", "second views", "class proxies" or "class logits"
+    grid: np.ndarray  # (k,) scores at which the theoretical curve is given; empty if there is none
+    pull_curve: np.ndarray  # (k,) weight of a positive at each score of the grid, for a typical anchor
+    push_curve: np.ndarray  # (k,) the same for a negative
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One moment of a run, measured on the probe: all pairs of its items, by label, and what the loss does to them.
+
+    weight belongs to (s, pos, neg) where the loss reads pairs of items; else it is None and lens holds what there is.
+    """
+
+    s: np.ndarray  # (n, n) cosine
+    pos: np.ndarray  # (n, n) bool, same label; False on the diagonal
+    neg: np.ndarray  # (n, n) bool, other label
+    weight: np.ndarray | None  # (n, n) signed dL/ds, or None: see why_no_weight
+    z: np.ndarray  # (n, d) as the encoder gives them
+    y: np.ndarray  # (n,)
+    item: np.ndarray  # (n,) row of the data set, for display
+    seen: np.ndarray  # (n,) bool: the item's class is trained on
+    step: int
+    label: str  # a short name of the run
+    trace: TraceView
+    config: RunConfig
+    levels: dict[str, float]  # reference levels of the loss at this batch and these knobs
+    lens: Lens | None
+    why_no_weight: str = ""
+    why_no_unseen: str = ""

@@ -1,0 +1,157 @@
+"""What a part says of itself: its knobs, its paper, its reference levels and the properties that tests check."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+
+import numpy as np
+
+Value = float | int | str | bool
+Knobs = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One adjustable number, switch or choice; an integer default makes it a whole-number knob."""
+
+    name: str
+    default: Value
+    low: float | None = None
+    high: float | None = None
+    log: bool = field(default=False, kw_only=True)
+    unit: str = field(default="", kw_only=True)
+    help: str = field(default="", kw_only=True)
+    choices: tuple[Value, ...] = field(default=(), kw_only=True)
+
+    @property
+    def whole(self) -> bool:
+        """True if only whole numbers are meant."""
+        return isinstance(self.default, int) and not isinstance(self.default, bool) and not self.choices
+
+    def allowed(self) -> str:
+        """Say in words what values are accepted."""
+        if self.choices:
+            return "one of " + ", ".join(str(choice) for choice in self.choices)
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} from {self.low:g} to {self.high:g}"
+
+    def check(self, value: object, where: str = "") -> Value:
+        """Return the value in the knob's own type, or raise ValueError naming field, value and allowed range."""
+        name = f"{where}.{self.name}" if where else self.name
+        complaint = ValueError(f"{name} must be {self.allowed()}, got {value!r}")
+        if self.choices:
+            if not any(value == choice and type(value) is type(choice) for choice in self.choices):
+                raise complaint
+            return value  # type: ignore[return-value]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+            raise complaint
+        low, high = self.low, self.high
+        if (low is not None and value < low) or (high is not None and value > high):
+            raise complaint
+        if self.whole and value != int(value):
+            raise complaint
+        return int(value) if self.whole else float(value)
+
+
+def check_knobs(knobs: tuple[Knob, ...], given: Mapping[str, object], where: str) -> dict[str, Value]:
+    """Complete and check knob values: unknown names and bad values raise ValueError, missing ones take the default."""
+    names = [knob.name for knob in knobs]
+    for name in given:
+        if name not in names:
+            known = ", ".join(names) if names else "none"
+            raise ValueError(f"{where} has no knob {name!r}; its knobs are: {known}")
+    return {knob.name: knob.check(given.get(knob.name, knob.default), where) for knob in knobs}
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a formula comes from; status says what was read (paper, code) and what is second-hand."""
+
+    authors: str
+    year: int
+    title: str
+    arxiv: str = ""
+    equation: str = ""
+    status: str = "verified (paper)"
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """How many positives and negatives each anchor of a batch has; the reference levels are functions of this."""
+
+    positives: np.ndarray  # (n,) whole numbers
+    negatives: np.ndarray  # (n,) whole numbers
+    classes: int  # groups in the batch that are each other's negatives
+
+    @property
+    def best_negative(self) -> float:
+        """Cosine between classes on a regular simplex: the lowest that all pairs of classes can have at once."""
+        return -1.0 / (self.classes - 1) if self.classes > 1 else -1.0
+
+
+@dataclass(frozen=True)
+class Level:
+    """A value at which a loss curve may sit, as a function of the batch's counts and the knobs; None: not defined.
+
+    name: `chance` (all scores 0), `collapse` (all scores 1), `perfect` (positives at 1, negatives at
+    `Counts.best_negative`) or `inactive` (no pair has a gradient). The first three are checked against the loss itself.
+    """
+
+    name: str
+    value: Callable[[Counts, Knobs], float | None]
+    sentence: str  # what it means when the curve sits here
+
+
+@dataclass(frozen=True)
+class LossSpec:
+    """What a loss says of itself; everything declared here is checked on every loss by one shared test."""
+
+    key: str
+    name: str
+    family: str  # softmax, pair, triplet, ranking, proxy, classification
+    reads: str  # "scores", "embeddings" or "logits"
+    paper: Paper
+    knobs: tuple[Knob, ...] = ()
+    levels: tuple[Level, ...] = ()
+    formula: str = ""  # LaTeX
+    when: str = ""  # one sentence on when to use it
+    pitfall: str = ""
+    convention: str = ""  # reduction and where libraries differ
+    relations: tuple[str, ...] = ()  # each named by a test
+    pulls_positives: bool = True  # False: some positives are pushed away, and a test shows it
+    pushes_negatives: bool = True  # False: some negatives are attracted, and a test shows it
+    rowwise: bool = True  # an anchor's term looks at its own row only
+    has_value: bool = True  # False: only the gradient means something
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a data set says of itself. shape is that of one item as the encoder sees it."""
+
+    key: str
+    name: str
+    kind: str  # "image", "signal", "text" or "points"
+    teaches: str
+    source: str
+    licence: str
+    knobs: tuple[Knob, ...] = ()
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """What an encoder says of itself."""
+
+    key: str
+    name: str
+    help: str
+    knobs: tuple[Knob, ...] = ()
+    kinds: tuple[str, ...] = ("image", "signal", "text", "points")  # kinds of data it can read
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a loss with parameters of its own needs to know: embedding size, training classes, training items."""
+
+    dim: int
+    classes: int
+    samples: int

@@ -1,0 +1,195 @@
+"""RunConfig: everything that decides a run's numbers, frozen, hashable, JSON in and out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+from models.catalogue import find
+from models.data_common import CORRUPTION
+from models.spec import Knob, Value, check_knobs
+
+SAMPLERS: dict[str, tuple[Knob, ...]] = {
+    "balanced": (
+        Knob("batch", 128, 4, 2048, help="Items a step."),
+        Knob("classes", 0, 0, 1000, help="Classes in a batch; 0 takes them all."),
+    ),
+    "uniform": (Knob("batch", 128, 4, 2048, help="Items a step."),),
+}
+_RATE = Knob("rate", 1e-3, 1e-6, 10.0, log=True, help="Learning rate.")
+_DECAY = Knob("weight_decay", 0.0, 0.0, 1.0, help="Pull of every weight to zero.")
+OPTIMISERS: dict[str, tuple[Knob, ...]] = {
+    "adam": (_RATE, _DECAY),
+    "adamw": (_RATE, Knob("weight_decay", 0.01, 0.0, 1.0, help="Decoupled weight decay.")),
+    "sgd": (
+        Knob("rate", 0.05, 1e-6, 10.0, log=True, help="Learning rate."),
+        _DECAY,
+        Knob("momentum", 0.9, 0.0, 0.999, help="Share of the last step that is kept."),
+    ),
+}
+PAIRINGS = ("label", "views")
+STEPS = Knob("steps", 500, 1, 1_000_000)
+SEED = Knob("seed", 0, 0, 4_294_967_295)
+FIELDS = ("data", "encoder", "loss", "methods", "pairing", "sampler", "optimiser", "steps", "seed", "events")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A key of the catalogue with its knob values; knobs left out take their defaults."""
+
+    key: str
+    knobs: tuple[tuple[str, Value], ...] = ()
+
+    def __getitem__(self, name: str) -> Value:
+        return dict(self.knobs)[name]
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """The knobs as a dict."""
+        return dict(self.knobs)
+
+    def number(self, name: str) -> float:
+        """One knob as a number."""
+        return float(self[name])
+
+
+@dataclass(frozen=True)
+class Event:
+    """A knob changed while running: takes effect before the training step that leads from `step` to `step + 1`."""
+
+    step: int
+    knob: str  # "loss.temperature", "optimiser.rate"
+    value: Value
+
+
+def part_knobs(field_name: str, key: str) -> tuple[Knob, ...]:
+    """All knobs of one part; raises ValueError if there is no such part."""
+    tables = {"sampler": SAMPLERS, "optimiser": OPTIMISERS}
+    if field_name in tables:
+        table = tables[field_name]
+        if key not in table:
+            raise ValueError(f"{field_name}: no {field_name} called {key!r}; known: {', '.join(table)}")
+        return table[key]
+    package = {"data": "data", "encoder": "encoders", "loss": "losses", "methods": "methods"}[field_name]
+    knobs: tuple[Knob, ...] = find(package, key).SPEC.knobs
+    return knobs + CORRUPTION if field_name == "data" else knobs
+
+
+def _part(field_name: str, given: Part) -> Part:
+    checked = check_knobs(part_knobs(field_name, given.key), given.values, f"{field_name} {given.key}")
+    return Part(given.key, tuple(sorted(checked.items())))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run. Construction completes the knobs with their defaults and raises ValueError on anything unknown."""
+
+    data: Part = Part("digits")
+    encoder: Part = Part("mlp")
+    loss: Part = Part("infonce")
+    methods: tuple[Part, ...] = ()
+    pairing: str = "label"  # or "views": two augmented views of each item
+    sampler: Part = Part("balanced")
+    optimiser: Part = Part("adam")
+    steps: int = 500
+    seed: int = 0
+    events: tuple[Event, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        for name in ("data", "encoder", "loss", "sampler", "optimiser"):
+            object.__setattr__(self, name, _part(name, getattr(self, name)))
+        object.__setattr__(self, "methods", tuple(_part("methods", part) for part in self.methods))
+        object.__setattr__(self, "steps", STEPS.check(self.steps))
+        object.__setattr__(self, "seed", SEED.check(self.seed))
+        if self.pairing not in PAIRINGS:
+            raise ValueError(f"pairing must be one of {', '.join(PAIRINGS)}, got {self.pairing!r}")
+        for event in self.events:
+            self.check_event(event)
+
+    def check_event(self, event: Event) -> Event:
+        """Return the event with its value in the knob's type; raises ValueError if the knob cannot be changed live."""
+        where, _, name = event.knob.partition(".")
+        if where not in ("loss", "optimiser"):
+            raise ValueError(f"event {event.knob!r}: only loss.* and optimiser.* can change while running")
+        knobs = {knob.name: knob for knob in part_knobs(where, getattr(self, where).key)}
+        if name not in knobs:
+            raise ValueError(f"event {event.knob!r}: {where} has no knob {name!r}; known: {', '.join(knobs) or 'none'}")
+        if isinstance(event.step, bool) or not isinstance(event.step, int) or event.step < 0:
+            raise ValueError(f"event {event.knob!r}: step must be a whole number from 0, got {event.step!r}")
+        return replace(event, value=knobs[name].check(event.value, where))
+
+    def with_event(self, event: Event) -> "RunConfig":
+        """Add one change of a knob; a second change of the same knob at the same step replaces the first."""
+        event = self.check_event(event)
+        kept = tuple(old for old in self.events if (old.step, old.knob) != (event.step, event.knob))
+        return replace(self, events=tuple(sorted((*kept, event), key=lambda e: (e.step, e.knob))))
+
+    def to_json(self) -> str:
+        """All fields, knobs complete and in order: equal configs give equal text."""
+        parts = {name: _part_json(getattr(self, name)) for name in ("data", "encoder", "loss", "sampler", "optimiser")}
+        rest = {
+            "methods": [_part_json(part) for part in self.methods],
+            "pairing": self.pairing,
+            "steps": self.steps,
+            "seed": self.seed,
+            "events": [{"step": e.step, "knob": e.knob, "value": e.value} for e in self.events],
+        }
+        return json.dumps({**parts, **rest}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "RunConfig":
+        """Read a config; fields left out take their defaults; raises ValueError naming the field that is wrong."""
+        try:
+            raw = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"config is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+        if not isinstance(raw, dict):
+            raise ValueError("config must be a JSON object with fields " + ", ".join(FIELDS))
+        unknown = [name for name in raw if name not in FIELDS]
+        if unknown:
+            raise ValueError(f"config has no field {unknown[0]!r}; its fields are: {', '.join(FIELDS)}")
+        return cls(**{name: _read(name, value) for name, value in raw.items()})
+
+    @property
+    def config_id(self) -> str:
+        """Twelve hexadecimal digits that change with anything that changes the numbers, events included."""
+        return sha256(self.to_json().encode()).hexdigest()[:12]
+
+
+def _part_json(part: Part) -> dict[str, Any]:
+    return {"key": part.key, "knobs": part.values}
+
+
+def _read(name: str, value: Any) -> Any:
+    if name in ("data", "encoder", "loss", "sampler", "optimiser"):
+        return _read_part(name, value)
+    if name == "methods":
+        return tuple(_read_part(name, item) for item in _read_list(name, value))
+    if name == "events":
+        return tuple(_read_event(item) for item in _read_list(name, value))
+    return value
+
+
+def _read_list(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name} must be a list, got {value!r}")
+    return value
+
+
+def _read_part(name: str, value: Any) -> Part:
+    """Accept "key" or {"key": ..., "knobs": {...}}."""
+    if isinstance(value, str):
+        return Part(value)
+    if not isinstance(value, Mapping) or not isinstance(value.get("key"), str) or set(value) - {"key", "knobs"}:
+        raise ValueError(f'{name} must be a key or {{"key": ..., "knobs": {{...}}}}, got {value!r}')
+    knobs = value.get("knobs", {})
+    if not isinstance(knobs, Mapping):
+        raise ValueError(f"{name}.knobs must be an object, got {knobs!r}")
+    return Part(value["key"], tuple(knobs.items()))
+
+
+def _read_event(value: Any) -> Event:
+    if not isinstance(value, Mapping) or set(value) != {"step", "knob", "value"}:
+        raise ValueError(f'an event must be {{"step": ..., "knob": ..., "value": ...}}, got {value!r}')
+    return Event(value["step"], str(value["knob"]), value["value"])

@@ -1,0 +1,109 @@
+"""From a data set's source to what a run trains and is measured on: split, unseen classes, corruption with its truth."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from models.catalogue import find
+from models.data_common import Source
+from models.spec import DataSpec
+from models.training.config import Part
+
+PROBE_SEEN, PROBE_UNSEEN = 400, 100
+_SPLIT_SEED = 20_240_101  # the split never depends on a run's seed: seeds are compared on the same probe
+_STREAM = 7
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of `source` by role. Training rows come with the labels a run sees (y) and the true ones (truth)."""
+
+    spec: DataSpec
+    source: Source
+    train: np.ndarray  # (t,) rows of source, duplicates already pointing at the copied row
+    y: np.ndarray  # (t,) labels as trained, 0 .. seen_classes-1
+    truth: np.ndarray  # (t,) labels before flipping
+    copy_of: np.ndarray  # (t,) row that an item duplicates, -1 if none
+    probe: np.ndarray  # (p,) rows of source, seen classes first
+    probe_seen: np.ndarray  # (p,) bool
+    seen_classes: int
+    why_no_unseen: str  # empty if there are unseen classes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one item."""
+        return self.source.x.shape[1:]
+
+
+@lru_cache(maxsize=8)
+def load_source(key: str, knobs: tuple[tuple[str, object], ...]) -> Source:
+    """One data set, kept in memory: several lanes of a worker share it."""
+    source: Source = find("data", key).load(**dict(knobs))
+    return source
+
+
+def build(part: Part, seed: int) -> Dataset:
+    """Split, hold out classes, then corrupt the training rows by the part's knobs."""
+    module = find("data", part.key)
+    own = tuple((name, value) for name, value in part.knobs if name in {knob.name for knob in module.SPEC.knobs})
+    source = load_source(part.key, own)
+    seen_classes, why = _seen(source)
+    train, probe = _split(source.y, seen_classes)
+    rng = np.random.default_rng([seed, _STREAM])
+    train = _thin(train, source.y, part.number("imbalance"), rng)
+    train, copy_of = _duplicate(train, part.number("duplicates"), rng)
+    truth = source.y[train]
+    y = _flip(truth, part.number("label_flips"), seen_classes, rng)
+    return Dataset(
+        module.SPEC, source, train, y, truth, copy_of, probe, source.y[probe] < seen_classes, seen_classes, why
+    )
+
+
+def _seen(source: Source) -> tuple[int, str]:
+    """The last fifth of the classes is never trained on, where there are at least five."""
+    classes = len(source.classes)
+    if classes < 5:
+        return classes, f"unseen classes need at least five classes; this set has {classes}"
+    return classes - max(classes // 5, 1), ""
+
+
+def _split(y: np.ndarray, seen_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """A third of the rows, at most 500, is the probe; rows of unseen classes outside it are not used at all."""
+    order = np.random.default_rng(_SPLIT_SEED).permutation(len(y))
+    seen, unseen = order[y[order] < seen_classes], order[y[order] >= seen_classes]
+    held = min(PROBE_SEEN, len(seen) // 3)
+    return seen[held:], np.concatenate([seen[:held], unseen[:PROBE_UNSEEN]])
+
+
+def _thin(rows: np.ndarray, y: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
+    """Class sizes fall geometrically until the largest is `ratio` times the smallest; every class keeps two items."""
+    if ratio == 1:
+        return rows
+    labels = np.unique(y[rows])
+    kept = []
+    for rank, label in enumerate(labels):
+        members = rows[y[rows] == label]
+        share = ratio ** (-rank / max(len(labels) - 1, 1))
+        kept.append(rng.permutation(members)[: max(round(share * len(members)), 2)])
+    return np.concatenate(kept)
+
+
+def _duplicate(rows: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    copy_of = np.full(len(rows), -1)
+    count = int(share * len(rows))
+    if count:
+        order = rng.permutation(len(rows))
+        replaced, originals = order[:count], order[count : 2 * count]
+        replaced = replaced[: len(originals)]
+        rows = rows.copy()
+        copy_of[replaced] = rows[originals]
+        rows[replaced] = rows[originals]
+    return rows, copy_of
+
+
+def _flip(truth: np.ndarray, share: float, classes: int, rng: np.random.Generator) -> np.ndarray:
+    y = truth.copy()
+    flipped = rng.permutation(len(y))[: int(share * len(y))]
+    y[flipped] = (y[flipped] + rng.integers(1, max(classes, 2), len(flipped))) % classes
+    return y

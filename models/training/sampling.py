@@ -1,0 +1,49 @@
+"""Which items each batch holds: a whole epoch is drawn in one call, from seed and epoch number alone."""
+
+import numpy as np
+
+from models.training.config import Part
+
+_STREAM = 11  # keeps these numbers apart from the other generators of the same seed
+
+
+def epoch_plan(y: np.ndarray, sampler: Part, seed: int, epoch: int) -> np.ndarray:
+    """Positions into y, shape (steps, batch). Nothing is remembered between epochs, so a resumed run draws the same.
+
+    Raises ValueError if the batch is larger than the data.
+    """
+    batch = int(sampler["batch"])
+    if batch > len(y):
+        raise ValueError(f"sampler.batch {batch} is larger than the {len(y)} training items; choose {len(y)} or less")
+    rng = np.random.default_rng([seed, _STREAM, epoch])
+    steps = len(y) // batch
+    if sampler.key == "uniform":
+        return rng.permutation(len(y))[: steps * batch].reshape(steps, batch)
+    return _balanced(y, int(sampler["classes"]), batch, steps, rng)
+
+
+def _balanced(y: np.ndarray, classes: int, batch: int, steps: int, rng: np.random.Generator) -> np.ndarray:
+    """Equal shares of `classes` classes a batch (0: all), at least two items of each; items repeat only when a class runs out."""
+    labels = np.unique(y)
+    wanted = min(classes or len(labels), len(labels), max(batch // 2, 1))
+    share = np.full(wanted, batch // wanted)
+    share[: batch % wanted] += 1
+    streams = {label: _stream(np.flatnonzero(y == label), rng) for label in labels}
+    rows = []
+    for _ in range(steps):
+        chosen = labels if wanted == len(labels) else rng.permutation(labels)[:wanted]
+        rows.append(np.concatenate([streams[label](int(n)) for label, n in zip(chosen, share, strict=True)]))
+    return np.stack(rows)
+
+
+class _stream:
+    """Hands out shuffled members of one class, shuffling again when they run out."""
+
+    def __init__(self, members: np.ndarray, rng: np.random.Generator) -> None:
+        self.members, self.rng, self.left = members, rng, members[:0]
+
+    def __call__(self, n: int) -> np.ndarray:
+        while len(self.left) < n:
+            self.left = np.concatenate([self.left, self.rng.permutation(self.members)])
+        taken, self.left = self.left[:n], self.left[n:]
+        return taken
