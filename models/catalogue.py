@@ -1,4 +1,4 @@
-"""The folder is the registry: whatever module under models/<package> has a SPEC is offered, and nothing is listed by hand."""
+"""The folder is the registry: a module under models/<package> that has a SPEC is offered; nothing is listed by hand."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,7 +12,7 @@ from typing import Any
 def discover(package: str) -> Mapping[str, Any]:
     """Map key to module for `losses`, `methods`, `data` or `encoders`.
 
-    A module offers one part by SPEC, or several by `variants()`, which maps keys to objects that look like such a module.
+    A module offers one part by SPEC, or several by `variants()`: a dict of keys to objects that look like a module.
     """
     folder = import_module(f"models.{package}")
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""From a data set's source to what a run trains and is measured on: split, unseen classes, corruption with its truth."""
+"""From a data set to what a run trains and is measured on: split, unseen classes, corruption with its truth."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -231,9 +231,9 @@ class Run:
         if scores is None:
             return None
         weight = self.objective.weights(scores, anchors)
-        return Lens(
-            *(t.detach().cpu().numpy() for t in (scores.s, scores.pos, scores.neg, weight)), kind, *self._curves(scores)
-        )
+        s, pos, neg, seen_weight = (t.detach().cpu().numpy() for t in (scores.s, scores.pos, scores.neg, weight))
+        grid, pull, push = self._curves(scores)
+        return Lens(s, pos, neg, seen_weight, kind, grid, pull, push)
 
     def _probe_views(self, y: Tensor) -> tuple[Embeddings, Embeddings]:
         rows = torch.from_numpy(self.data.probe).to(self.device)
@@ -267,7 +267,7 @@ class Run:
             held = Embeddings(torch.empty(len(chosen), 0), y)
         pos, neg = masks(held)
         groups = held.y if held.instance is None else held.instance
-        return Counts(pos.sum(1).cpu().numpy(), neg.sum(1).cpu().numpy(), int(groups.unique().numel()))
+        return Counts(pos.sum(1).cpu().numpy(), neg.sum(1).cpu().numpy(), len(set(groups.tolist())))
 
 
 class _Plan:
@@ -292,8 +292,8 @@ def _build_encoder(config: RunConfig, data: Dataset) -> nn.Module:
     module = find("encoders", config.encoder.key)
     if data.spec.kind not in module.SPEC.kinds:
         raise ValueError(
-            f"encoder {config.encoder.key} reads {', '.join(module.SPEC.kinds)}, but {config.data.key} is {data.spec.kind}; "
-            "choose the MLP"
+            f"encoder {config.encoder.key} reads {', '.join(module.SPEC.kinds)}, "
+            f"but {config.data.key} is {data.spec.kind}; choose the MLP"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed((config.seed * 1_000_003 + _INIT) % (1 << 63))
@@ -305,7 +305,8 @@ def _optimiser(part: Part, parameters: list[nn.Parameter]) -> torch.optim.Optimi
     """The fused kernel does the same sums in one call."""
     kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
     options = {("lr" if name == "rate" else name): value for name, value in part.knobs}
-    return kinds[part.key](parameters, fused=True, **options)
+    optimiser: torch.optim.Optimizer = kinds[part.key](parameters, fused=True, **options)
+    return optimiser
 
 
 def _digest(tensors: Iterable[Tensor]) -> str:

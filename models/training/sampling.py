@@ -23,7 +23,7 @@ def epoch_plan(y: np.ndarray, sampler: Part, seed: int, epoch: int) -> np.ndarra
 
 
 def _balanced(y: np.ndarray, classes: int, batch: int, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Equal shares of `classes` classes a batch (0: all), at least two items of each; items repeat only when a class runs out."""
+    """Equal shares of `classes` classes a batch (0: all), two items each or more; items repeat if a class runs out."""
     labels = np.unique(y)
     wanted = min(classes or len(labels), len(labels), max(batch // 2, 1))
     share = np.full(wanted, batch // wanted)
