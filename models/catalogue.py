@@ -7,6 +7,8 @@ from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any
 
+_WORDS = {"losses": "loss", "methods": "method", "data": "data set", "encoders": "encoder"}
+
 
 @lru_cache
 def discover(package: str) -> Mapping[str, Any]:
@@ -30,5 +32,5 @@ def find(package: str, key: str) -> Any:
     parts = discover(package)
     if key not in parts:
         known = [name for name in parts if ":" not in name]
-        raise ValueError(f"no {package} called {key!r}; known: {', '.join(known)}")
+        raise ValueError(f"no {_WORDS[package]} called {key!r}; known: {', '.join(known)}")
     return parts[key]

@@ -1,0 +1,216 @@
+"""The page as an address and back: data, lanes, knobs, seed and panels, so that a link is an experiment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from models.spec import Knob, Value
+from models.training.config import PAIRINGS, SEED, STEPS, Event, Part, RunConfig, part_knobs
+
+PANELS = ("scores", "roc", "tradeoff", "map", "weights", "curves")
+MAX_LANES = 4
+SHARED = ("data", "encoder", "sampler", "optimiser")
+DEFAULT_LANES = (Part("infonce"), Part("triplet", (("reduction", "mean_active"),)))
+
+Query = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What the lab shows. Lanes differ by loss and events only, so that they share weights, batches and views."""
+
+    lanes: tuple[RunConfig, ...]
+    panels: tuple[str, ...] = PANELS
+
+    @property
+    def base(self) -> RunConfig:
+        """What all lanes share."""
+        return self.lanes[0]
+
+    def with_shared(self, **changes: object) -> "Setup":
+        """Change data, encoder, sampler, optimiser, pairing, steps or seed of every lane; events do not carry over."""
+        lanes = tuple(replace(lane, events=(), **changes) for lane in self.lanes)  # type: ignore[arg-type]
+        return replace(self, lanes=lanes)
+
+    def with_lane(self, loss: Part) -> "Setup":
+        """Add a lane with this loss."""
+        return replace(self, lanes=(*self.lanes, replace(self.base, loss=loss, events=())))
+
+    def without_lane(self, index: int) -> "Setup":
+        """Remove one lane."""
+        return replace(self, lanes=self.lanes[:index] + self.lanes[index + 1 :])
+
+
+def default_setup() -> Setup:
+    """Digits, InfoNCE beside the triplet loss: what the stored replay shows."""
+    return Setup(tuple(RunConfig(loss=loss) for loss in DEFAULT_LANES))
+
+
+def to_query(setup: Setup) -> dict[str, str | list[str]]:
+    """The address of a setup; what equals the default is left out, lanes always stand."""
+    base, plain = setup.base, RunConfig()
+    query: dict[str, str | list[str]] = {}
+    for name in SHARED:
+        part, default = getattr(base, name), getattr(plain, name)
+        if part.key != default.key:
+            query[name] = part.key
+        for knob in part_knobs(name, part.key):
+            if part[knob.name] != knob.default:
+                query[f"{name}.{knob.name}"] = _text(part[knob.name])
+    for name in ("pairing", "steps", "seed"):
+        if getattr(base, name) != getattr(plain, name):
+            query[name] = str(getattr(base, name))
+    if setup.panels != PANELS:
+        query["panels"] = ",".join(setup.panels)
+    query["lane"] = [_lane_text(lane) for lane in setup.lanes]
+    return query
+
+
+def _lane_text(lane: RunConfig) -> str:
+    """`infonce;temperature=0.2;120@loss.temperature=0.05`: key, knobs that differ from default, events."""
+    knobs = [k for k in part_knobs("loss", lane.loss.key) if lane.loss[k.name] != k.default]
+    parts = [lane.loss.key, *(f"{k.name}={_text(lane.loss[k.name])}" for k in knobs)]
+    return ";".join([*parts, *(f"{e.step}@{e.knob}={_text(e.value)}" for e in lane.events)])
+
+
+def _text(value: Value) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+@dataclass
+class _Reader:
+    """Reads field by field; what is wrong is told in one message and replaced by the default."""
+
+    query: Query
+    problems: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+
+    def text(self, name: str) -> str | None:
+        self.used.add(name)
+        values = self.query.get(name, ())
+        return values[0] if values else None
+
+    def problem(self, given: str, why: object, instead: object) -> None:
+        self.problems.append(f"The link's '{given[:60]}' was ignored: {why}; {instead} is used.")
+
+    def knob(self, knob: Knob, text: str, where: str) -> Value | None:
+        try:
+            return knob.check(_parse(knob, text), where)
+        except ValueError as error:
+            self.problem(f"{where}.{knob.name}={text}", error, _text(knob.default))
+            return None
+
+    def part(self, name: str, default: Part) -> Part:
+        key = self.text(name) or default.key
+        try:
+            knobs = part_knobs(name, key)
+        except ValueError as error:
+            self.problem(f"{name}={key}", error, default.key)
+            key, knobs = default.key, part_knobs(name, default.key)
+        given = {}
+        for knob in knobs:
+            text = self.text(f"{name}.{knob.name}")
+            value = None if text is None else self.knob(knob, text, name)
+            if value is not None:
+                given[knob.name] = value
+        return Part(key, tuple(given.items()))
+
+    def whole(self, knob: Knob) -> int:
+        text = self.text(knob.name)
+        if text is None:
+            return int(knob.default)
+        try:
+            return int(knob.check(_parse(knob, text)))
+        except ValueError as error:
+            self.problem(f"{knob.name}={text}", error, knob.default)
+            return int(knob.default)
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        text = self.text(name) or choices[0]
+        if text in choices:
+            return text
+        self.problem(f"{name}={text}", f"{name} must be one of {', '.join(choices)}", choices[0])
+        return choices[0]
+
+    def panels(self) -> tuple[str, ...]:
+        text = self.text("panels")
+        if text is None:
+            return PANELS
+        names = [name for name in text.split(",") if name]
+        for name in names:
+            if name not in PANELS:
+                self.problem(f"panels={name}", f"panels must be among {', '.join(PANELS)}", "no panel of that name")
+        return tuple(name for name in names if name in PANELS) or PANELS
+
+    def lanes(self, base: RunConfig) -> tuple[RunConfig, ...]:
+        self.used.add("lane")
+        texts = list(self.query.get("lane", ()))
+        if len(texts) > MAX_LANES:
+            self.problem(f"lane x {len(texts)}", f"at most {MAX_LANES} lanes stand side by side", f"first {MAX_LANES}")
+        lanes = [lane for text in texts[:MAX_LANES] if (lane := self.lane(text, base)) is not None]
+        return tuple(lanes) or tuple(replace(base, loss=loss) for loss in DEFAULT_LANES)
+
+    def lane(self, text: str, base: RunConfig) -> RunConfig | None:
+        key, *items = text.split(";")
+        try:
+            knobs = {knob.name: knob for knob in part_knobs("loss", key)}
+        except ValueError as error:
+            self.problem(f"lane={key}", error, "no lane")
+            return None
+        given: dict[str, Value] = {}
+        events = []
+        for item in items:
+            name, _, value = item.partition("=")
+            if "@" in name:
+                events.append((name, value, item))
+            elif name not in knobs:
+                self.problem(f"lane={key};{item}", f"{key} has no knob {name!r}", "its default")
+            elif (checked := self.knob(knobs[name], value, key)) is not None:
+                given[name] = checked
+        config = replace(base, loss=Part(key, tuple(given.items())))
+        for name, value, item in events:
+            config = self.event(config, name, value, item)
+        return config
+
+    def event(self, config: RunConfig, name: str, value: str, item: str) -> RunConfig:
+        step, _, knob_path = name.partition("@")
+        where, _, knob_name = knob_path.partition(".")
+        try:
+            key = getattr(config, where).key if where in ("loss", "optimiser") else ""
+            knobs = {knob.name: knob for knob in part_knobs(where, key)} if key else {}
+            parsed = _parse(knobs[knob_name], value) if knob_name in knobs else value
+            return config.with_event(Event(int(step), knob_path, parsed))
+        except ValueError as error:
+            self.problem(f"lane={config.loss.key};{item}", error, "no such change")
+            return config
+
+
+def from_query(query: Query) -> tuple[Setup, tuple[str, ...]]:
+    """The setup of an address and one message for each thing in it that could not be used."""
+    reader = _Reader(query)
+    plain = RunConfig()
+    parts = {name: reader.part(name, getattr(plain, name)) for name in SHARED}
+    base = RunConfig(
+        data=parts["data"],
+        encoder=parts["encoder"],
+        sampler=parts["sampler"],
+        optimiser=parts["optimiser"],
+        pairing=reader.choice("pairing", PAIRINGS),
+        steps=reader.whole(STEPS),
+        seed=reader.whole(SEED),
+    )
+    setup = Setup(reader.lanes(base), reader.panels())
+    for name in query:
+        if name not in reader.used:
+            reader.problem(f"{name}={query[name][0]}", "the page has no such field", "the rest")
+    return setup, tuple(reader.problems)
+
+
+def _parse(knob: Knob, text: str) -> Value:
+    """Text to the knob's type; raises ValueError in the knob's own words."""
+    for choice in knob.choices:
+        if str(choice).lower() == text.lower():
+            return choice
+    try:
+        return int(text) if knob.whole else float(text)
+    except ValueError:
+        raise ValueError(f"{knob.name} must be {knob.allowed()}, got {text[:40]!r}") from None
