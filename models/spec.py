@@ -122,6 +122,7 @@ class LossSpec:
     pushes_negatives: bool = True  # False: some negatives are attracted, and a test shows it
     rowwise: bool = True  # an anchor's term looks at its own row only
     has_value: bool = True  # False: only the gradient means something
+    detached: str = ""  # what backward holds constant, in words; empty: dL/ds is the derivative of the value
 
 
 @dataclass(frozen=True)
