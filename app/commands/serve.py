@@ -1,0 +1,56 @@
+"""Start the page on this machine (what python -m app does without a command)."""
+
+import argparse
+import socket
+from pathlib import Path
+
+from app.cli import DONE, Refused
+from app.home import home
+
+ADDRESS = "127.0.0.1"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("--port", type=int, default=8501, help="port on 127.0.0.1; 0 takes any free one (default 8501)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check what a start needs, then serve until stopped; Ctrl-C is the normal end and gives exit code 0."""
+    port = free_port(args.port)
+    writable(home())
+    # Streamlit takes most of a second to import: a refused start and --help answer without it.
+    from app.asgi import serve
+
+    serve(ADDRESS, port, browser=not args.no_browser)
+    return DONE
+
+
+def free_port(port: int) -> int:
+    """The port itself, or a free one for 0; raises Refused if it is taken or no port number."""
+    if not 0 <= port <= 65_535:
+        raise Refused(f"--port must be a whole number from 0 to 65535, got {port}")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((ADDRESS, port))
+        except PermissionError:
+            raise Refused(f"Port {port} needs administrator rights: choose one from 1024 with --port.") from None
+        except OSError:
+            other = port + 1 if port < 65_535 else 8501
+            raise Refused(f"Port {port} is taken: stop the other program, or use --port {other}.") from None
+        number: int = probe.getsockname()[1]
+    return number
+
+
+def writable(folder: Path) -> None:
+    """Make the folder of runs if need be; raises Refused if nothing can be written there."""
+    trial = folder / ".write-test.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial.write_bytes(b"")
+        trial.unlink()
+    except OSError as error:
+        reason = error.strerror or "it cannot be written"
+        raise Refused(f"The run folder {folder} cannot be written ({reason}): set LOSSLAB_HOME to another.") from None

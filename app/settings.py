@@ -1,0 +1,99 @@
+"""Options of the command line to the JSON object that RunConfig checks."""
+
+import argparse
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from app.cli import Refused
+from models.training.config import Part, RunConfig
+
+CONFIG_BYTES = 1_000_000
+PARTS = {field.name: field.default.key for field in fields(RunConfig) if isinstance(field.default, Part)}
+_EXCLUDES = {"config": ("resume", "loss", "data"), "resume": ("loss", "data", "steps", "seed", "out")}
+
+
+def exclusive(args: argparse.Namespace) -> None:
+    """Raise Refused if two options contradict each other."""
+    for first, others in _EXCLUDES.items():
+        for other in others:
+            if getattr(args, first) is not None and getattr(args, other) is not None:
+                raise Refused(f"--{first} and --{other} exclude each other (see python -m app train --help)")
+    if args.resume is not None and args.set:
+        raise Refused("--resume and --set exclude each other: a run goes on with the settings it was started with")
+    if args.force and args.out is None:
+        raise Refused("--force needs --out")
+
+
+def raw_config(args: argparse.Namespace) -> dict[str, Any]:
+    """The file, then --loss, --data, --steps, --seed, then --set; raises Refused on what cannot be read."""
+    raw = {} if args.config is None else read(Path(args.config))
+    for name in ("loss", "data"):
+        if getattr(args, name) is not None:
+            raw[name] = getattr(args, name)
+    for name in ("steps", "seed"):
+        if getattr(args, name) is not None:
+            raw[name] = _value(getattr(args, name))
+    for item in sorted(args.set, key=_is_knob):  # parts first, then their knobs
+        _set(raw, item)
+    return raw
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; raises Refused naming the file and what is wrong with it."""
+    try:
+        raw = json.loads(_text(path))
+    except json.JSONDecodeError as error:
+        raise Refused(f"--config {path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except ValueError as error:  # not UTF-8, or a number of thousands of digits
+        raise Refused(f"--config {path} is not JSON: {error}") from None
+    except RecursionError:
+        raise Refused(f"--config {path} is no config: it is nested too deeply") from None
+    if not isinstance(raw, dict):
+        raise Refused(f"--config {path} must hold a JSON object, got {type(raw).__name__}")
+    return raw
+
+
+def _text(path: Path) -> str:
+    """A regular file of limited size: a pipe or a device might never end."""
+    if path.is_dir():
+        raise Refused(f"--config {path} is a folder; a JSON file is needed")
+    if not path.exists():
+        raise Refused(f"--config {path}: no such file")
+    if not path.is_file():
+        raise Refused(f"--config {path} is not a regular file")
+    try:
+        if path.stat().st_size > CONFIG_BYTES:
+            raise Refused(f"--config {path} has {path.stat().st_size} bytes; at most {CONFIG_BYTES} are read")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"--config {path} cannot be read: {error.strerror}") from None
+
+
+def _is_knob(item: str) -> bool:
+    return "." in item.partition("=")[0]
+
+
+def _set(raw: dict[str, Any], item: str) -> None:
+    name, equals, text = item.partition("=")
+    if not equals or not name:
+        raise Refused(f"--set needs NAME=VALUE, got {item!r}")
+    where, dot, knob = name.partition(".")
+    if not dot:
+        raw[where] = text if where in PARTS else _value(text)
+        return
+    if where not in PARTS:
+        raise Refused(f"--set {item}: {where!r} has no knobs; known: {', '.join(PARTS)}")
+    part = raw.get(where, PARTS[where])
+    part = {"key": part} if isinstance(part, str) else part
+    if isinstance(part, dict) and isinstance(part.get("knobs", {}), dict):  # else RunConfig says what is wrong
+        raw[where] = {**part, "knobs": {**part.get("knobs", {}), knob: _value(text)}}
+
+
+def _value(text: str) -> Any:
+    """A number, true or false where the text is one in JSON, else the text: the knob decides what it accepts."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,135 @@
+"""What the server process does behind the first page: heavy imports, the engine, and garbage collection at our pace."""
+
+import gc
+import logging
+import os
+import threading
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from app.home import home
+
+COLLECT_EVERY_S = 60.0
+Stage = tuple[str, Callable[[], Any]]
+_LOG = logging.getLogger("losslab")
+
+
+class WarmUp:
+    """Stages done once, in order, in one thread. The first that fails ends it; what went wrong is kept to be told."""
+
+    def __init__(self, stages: tuple[Stage, ...]) -> None:
+        self._stages = stages
+        self._results: dict[str, Any] = {}
+        self._failure = ""
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Begin, unless it has begun."""
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="warm-up", daemon=True)
+                self._thread.start()
+
+    def progress(self) -> tuple[tuple[str, bool], ...]:
+        """Each stage in words, and whether it is done."""
+        return tuple((name, name in self._results) for name, _ in self._stages)
+
+    @property
+    def done(self) -> bool:
+        """True when all stages are."""
+        return len(self._results) == len(self._stages)
+
+    @property
+    def failure(self) -> str:
+        """What went wrong, in one sentence; empty if nothing did."""
+        return self._failure
+
+    def result(self, name: str) -> Any:
+        """What a stage returned; raises KeyError while it is not done."""
+        return self._results[name]
+
+    def stop(self, timeout_s: float = 10.0) -> dict[str, Any]:
+        """Ask the thread to end, wait for the stage it is in, and return what the finished stages made."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+        return dict(self._results)
+
+    def _run(self) -> None:
+        for name, work in self._stages:
+            if self._stopped.is_set():
+                return
+            try:
+                self._results[name] = work()
+            except Exception as error:
+                _LOG.exception("warm-up: %s", name)
+                self._failure = f"{name} failed: {type(error).__name__}: {error}"
+                break
+        self._collect()
+
+    def _collect(self) -> None:
+        """Streamlit's collection after every run is off (.streamlit/config.toml); this replaces it.
+
+        What the imports made lives for ever: frozen, it is not walked again, and a collection takes milliseconds.
+        """
+        gc.collect()
+        gc.freeze()
+        while not self._stopped.wait(COLLECT_EVERY_S):
+            gc.collect()
+
+
+def _torch() -> None:
+    """The first optimiser takes seconds by itself (it pulls in the compiler): paid here, not at the first Play."""
+    torch = import_module("torch")
+    torch.set_num_threads(1)
+    torch.optim.Adam(torch.nn.Linear(2, 2).parameters())
+
+
+def _catalogue() -> None:
+    catalogue = import_module("models.catalogue")
+    for package in ("losses", "methods", "data", "encoders"):
+        catalogue.discover(package)
+
+
+def _engine() -> Any:
+    cluster = import_module("models.engine.cluster")
+    return cluster.Engine.start(cluster.Settings(home=home(), scheduler=os.environ.get("LOSSLAB_SCHEDULER", "")))
+
+
+ENGINE = "Starting the training workers"
+_WARM_UP = WarmUp((("Loading torch", _torch), ("Reading the catalogue", _catalogue), (ENGINE, _engine)))
+
+
+def warm() -> None:
+    """Begin the warm-up of this process in the background; further calls do nothing."""
+    _WARM_UP.start()
+
+
+def progress() -> tuple[tuple[str, bool], ...]:
+    """What is being prepared and what of it is done, for the first page."""
+    return _WARM_UP.progress()
+
+
+def ready() -> bool:
+    """True when everything is prepared."""
+    return _WARM_UP.done
+
+
+def failure() -> str:
+    """Why the preparation failed, in one sentence; empty if it did not."""
+    return _WARM_UP.failure
+
+
+def engine() -> Any:
+    """The engine of this process; raises KeyError before it is up."""
+    return _WARM_UP.result(ENGINE)
+
+
+def stop() -> None:
+    """End the warm-up and the engine's workers, in whatever state they are."""
+    made = _WARM_UP.stop()
+    if ENGINE in made:
+        made[ENGINE].close()
