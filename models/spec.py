@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf
 
 import numpy as np
 
@@ -43,7 +43,8 @@ class Knob:
             if not any(value == choice and type(value) is type(choice) for choice in self.choices):
                 raise complaint
             return value  # type: ignore[return-value]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        # No isfinite: it raises OverflowError on a whole number of some hundred digits.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -inf < value < inf:
             raise complaint
         low, high = self.low, self.high
         if (low is not None and value < low) or (high is not None and value > high):
