@@ -9,10 +9,21 @@ from models.spec import Knob
 CORRUPTION = (
     Knob("label_flips", 0.0, 0.0, 0.9, help="Share of training items whose label is replaced by another class."),
     Knob(
-        "imbalance", 1.0, 1.0, 100.0, log=True, help="Largest training class over smallest; 1 leaves them as they are."
+        "imbalance",
+        1.0,
+        1.0,
+        100.0,
+        log=True,
+        help="Largest training class over smallest, at least; 1 changes nothing.",
     ),
-    Knob("duplicates", 0.0, 0.0, 0.5, help="Share of training items replaced by copies of others."),
-    Knob("view_strength", 0.5, 0.0, 1.0, help="How far an augmented view strays from its item."),
+    Knob("duplicates", 0.0, 0.0, 0.5, help="Share of training items replaced by copies of others of their class."),
+    Knob(
+        "view_strength",
+        0.5,
+        0.0,
+        1.0,
+        help="How far a view strays from its item; of natural views, the share that is not the item itself.",
+    ),
 )
 
 
@@ -23,6 +34,6 @@ class Source:
     x: np.ndarray  # (N, *shape) float32, what the encoder reads
     y: np.ndarray  # (N,) int64, 0 .. classes-1
     classes: tuple[str, ...]
-    views: np.ndarray | None = None  # (N, v, *shape) natural views of an item; None: views are augmented
+    views: np.ndarray | None = None  # (N, v, *shape) natural views, the first is x itself; None: views are augmented
     texts: tuple[str, ...] = field(default=())  # what to show of item i, where it is no picture
     images: np.ndarray | None = None  # (N, h, w) in [0, 1], what to show where x itself is no picture

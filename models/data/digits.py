@@ -1,7 +1,6 @@
 """Handwritten digits, 1,797 pictures of 8 x 8: small enough that every step is instant, real enough to mislead."""
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from models.data_common import Source
 from models.spec import DataSpec
@@ -18,6 +17,9 @@ SPEC = DataSpec(
 
 def load() -> Source:
     """All 1,797 digits, brightness scaled to [0, 1]; shape (1, 8, 8)."""
+    # Imported here: the catalogue imports every data module, and this one takes a second.
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
     x = (bunch.images / 16.0).astype(np.float32)[:, None]
     return Source(x, bunch.target.astype(np.int64), tuple(str(k) for k in range(10)))

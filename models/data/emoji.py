@@ -1,0 +1,76 @@
+"""Emoji and their names in fourteen languages: pairs that nature made, not an augmentation."""
+
+import numpy as np
+
+from models.data_common import Source
+from models.spec import DataSpec, Knob
+
+SPEC = DataSpec(
+    key="emoji",
+    name="Emoji names",
+    kind="text",
+    teaches="Natural pairs: names of one thing in two languages, which share letters only if the languages do.",
+    source="emoji package (names from the Unicode CLDR); labels are Unicode blocks",
+    licence="BSD-3-Clause package; names Unicode licence",
+    knobs=(
+        Knob(
+            "languages",
+            "latin",
+            choices=("latin", "all"),
+            help="Names in the 8 languages in Latin letters, or in all 14; the item itself is the English name.",
+        ),
+        Knob("features", 512, 64, 2048, help="Hash buckets for the runs of one to three letters of a name."),
+    ),
+)
+LATIN = ("en", "de", "es", "fr", "it", "pt", "id", "tr")
+OTHER = ("ru", "ar", "fa", "ja", "ko", "zh")
+# First code point, last, name: the blocks with at least 30 emoji. The last, which no run trains on, is the newest.
+BLOCKS = (
+    (0x2600, 0x26FF, "Miscellaneous Symbols"),
+    (0x2700, 0x27BF, "Dingbats"),
+    (0x1F100, 0x1F1FF, "Flags"),
+    (0x1F300, 0x1F5FF, "Symbols and Pictographs"),
+    (0x1F600, 0x1F64F, "Emoticons"),
+    (0x1F680, 0x1F6FF, "Transport and Maps"),
+    (0x1F900, 0x1F9FF, "Supplemental Symbols"),
+    (0x1FA70, 0x1FAFF, "Symbols Extended-A"),
+)
+CLASSES = ("Other blocks", *(name for _, _, name in BLOCKS))
+
+
+def load(*, languages: str = "latin", features: int = 512) -> Source:
+    """Emoji without skin tone, gender or other joined variants, which would be near copies; shape (features,).
+
+    x is the English name, views are the names in every language, English first, as hashed letter runs of length 1.
+    Ten small Unicode blocks with fewer than 30 emoji each are one class, "Other blocks".
+    """
+    # Imported here: the catalogue imports every data module, and these take a second.
+    import emoji
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    spoken = LATIN if languages == "latin" else LATIN + OTHER
+    for language in spoken:
+        emoji.config.load_language(language)
+    names = {sign: about for sign, about in emoji.EMOJI_DATA.items() if _plain(sign, about, emoji.STATUS)}
+    table = {sign: [_words(about[language]) for language in spoken] for sign, about in names.items()}
+    hashed = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 3), n_features=features, dtype=np.float32)
+    rows = hashed.transform([name for row in table.values() for name in row]).toarray()
+    views = rows.reshape(len(table), len(spoken), features)
+    y = np.array([block(sign) for sign in table], np.int64)
+    texts = tuple(f"{sign} {' · '.join(row[:3])}" for sign, row in table.items())
+    return Source(np.ascontiguousarray(views[:, 0]), y, CLASSES, views=views, texts=texts)
+
+
+def block(sign: str) -> int:
+    """Class of an emoji: 1 + row of BLOCKS of its first code point, 0 for the small blocks."""
+    point = ord(sign[0])
+    return next((k for k, (low, high, _) in enumerate(BLOCKS, start=1) if low <= point <= high), 0)
+
+
+def _plain(sign: str, about: dict[str, object], status: dict[str, int]) -> bool:
+    joined = any(0x1F3FB <= ord(c) <= 0x1F3FF or c == "\u200d" for c in sign)
+    return about["status"] == status["fully_qualified"] and not joined
+
+
+def _words(name: str) -> str:
+    return name.strip(":").replace("_", " ")
