@@ -24,7 +24,7 @@ class Dataset:
     train: np.ndarray  # (t,) rows of source, duplicates already pointing at the copied row
     y: np.ndarray  # (t,) labels as trained, 0 .. seen_classes-1
     truth: np.ndarray  # (t,) labels before flipping
-    copy_of: np.ndarray  # (t,) row that an item duplicates, -1 if none
+    copy_of: np.ndarray  # (t,) row that an item duplicates, -1 if none; its own row has gone from training
     probe: np.ndarray  # (p,) rows of source, seen classes first
     probe_seen: np.ndarray  # (p,) bool
     seen_classes: int
@@ -52,12 +52,24 @@ def build(part: Part, seed: int) -> Dataset:
     train, probe = _split(source.y, seen_classes)
     rng = np.random.default_rng([seed, _STREAM])
     train = _thin(train, source.y, part.number("imbalance"), rng)
-    train, copy_of = _duplicate(train, part.number("duplicates"), rng)
+    train, copy_of = _duplicate(train, source.y, part.number("duplicates"), rng)
     truth = source.y[train]
     y = _flip(truth, part.number("label_flips"), seen_classes, rng)
     return Dataset(
         module.SPEC, source, train, y, truth, copy_of, probe, source.y[probe] < seen_classes, seen_classes, why
     )
+
+
+def truth_table(dataset: Dataset) -> dict[str, np.ndarray]:
+    """What was done to the training items, columns of length t: row, label, truth, flipped, duplicate, copy_of."""
+    return {
+        "row": dataset.train,
+        "label": dataset.y,
+        "truth": dataset.truth,
+        "flipped": dataset.y != dataset.truth,
+        "duplicate": dataset.copy_of >= 0,
+        "copy_of": dataset.copy_of,
+    }
 
 
 def _seen(source: Source) -> tuple[int, str]:
@@ -77,33 +89,36 @@ def _split(y: np.ndarray, seen_classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _thin(rows: np.ndarray, y: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
-    """Class sizes fall geometrically until the largest is `ratio` times the smallest; every class keeps two items."""
+    """Cap class sizes, the largest first, by a geometric fall to 1 / ratio of the largest; every class keeps two items.
+
+    So the largest is `ratio` times the smallest, or more where the classes differ more by nature.
+    """
     if ratio == 1:
         return rows
-    labels = np.unique(y[rows])
+    labels, sizes = np.unique(y[rows], return_counts=True)
     kept = []
-    for rank, label in enumerate(labels):
-        members = rows[y[rows] == label]
-        share = ratio ** (-rank / max(len(labels) - 1, 1))
-        kept.append(rng.permutation(members)[: max(round(share * len(members)), 2)])
+    for rank, index in enumerate(np.argsort(-sizes, kind="stable")):
+        cap = round(sizes.max() * ratio ** (-rank / max(len(labels) - 1, 1)))
+        kept.append(rng.permutation(rows[y[rows] == labels[index]])[: max(cap, 2)])
     return np.concatenate(kept)
 
 
-def _duplicate(rows: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    copy_of = np.full(len(rows), -1)
-    count = int(share * len(rows))
-    if count:
-        order = rng.permutation(len(rows))
-        replaced, originals = order[:count], order[count : 2 * count]
-        replaced = replaced[: len(originals)]
-        rows = rows.copy()
-        copy_of[replaced] = rows[originals]
-        rows[replaced] = rows[originals]
+def _duplicate(
+    rows: np.ndarray, y: np.ndarray, share: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replace a share of every class by copies of its other training items: class sizes stay, variety falls."""
+    rows, copy_of = rows.copy(), np.full(len(rows), -1)
+    for label in np.unique(y[rows]) if share else ():
+        members = rng.permutation(np.flatnonzero(y[rows] == label))
+        count = min(round(share * len(members)), len(members) - 1)
+        replaced, kept = members[:count], members[count:]
+        copy_of[replaced] = np.resize(rows[kept], count)
+        rows[replaced] = copy_of[replaced]
     return rows, copy_of
 
 
 def _flip(truth: np.ndarray, share: float, classes: int, rng: np.random.Generator) -> np.ndarray:
     y = truth.copy()
-    flipped = rng.permutation(len(y))[: int(share * len(y))]
+    flipped = rng.permutation(len(y))[: round(share * len(y))]
     y[flipped] = (y[flipped] + rng.integers(1, max(classes, 2), len(flipped))) % classes
     return y

@@ -23,27 +23,35 @@ def epoch_plan(y: np.ndarray, sampler: Part, seed: int, epoch: int) -> np.ndarra
 
 
 def _balanced(y: np.ndarray, classes: int, batch: int, steps: int, rng: np.random.Generator) -> np.ndarray:
-    """Equal shares of `classes` classes a batch (0: all), two items each or more; items repeat if a class runs out."""
+    """Equal shares of `classes` classes a batch (0: all), two items of each or more.
+
+    An item comes twice in a batch only if its class has too few. Where the batch does not divide evenly, other classes
+    get the odd items in every batch.
+    """
     labels = np.unique(y)
     wanted = min(classes or len(labels), len(labels), max(batch // 2, 1))
     share = np.full(wanted, batch // wanted)
     share[: batch % wanted] += 1
-    streams = {label: _stream(np.flatnonzero(y == label), rng) for label in labels}
+    streams = {label: _Stream(np.flatnonzero(y == label), rng) for label in labels}
     rows = []
     for _ in range(steps):
-        chosen = labels if wanted == len(labels) else rng.permutation(labels)[:wanted]
+        chosen = rng.permutation(labels)[:wanted]
         rows.append(np.concatenate([streams[label](int(n)) for label, n in zip(chosen, share, strict=True)]))
     return np.stack(rows)
 
 
-class _stream:
+class _Stream:
     """Hands out shuffled members of one class, shuffling again when they run out."""
 
     def __init__(self, members: np.ndarray, rng: np.random.Generator) -> None:
         self.members, self.rng, self.left = members, rng, members[:0]
 
     def __call__(self, n: int) -> np.ndarray:
+        """The next n members; none comes twice in one call while the class has n of them."""
         while len(self.left) < n:
-            self.left = np.concatenate([self.left, self.rng.permutation(self.members)])
+            fresh = self.rng.permutation(self.members)
+            # What is left over from the last round comes first, and again only after all others.
+            again = np.isin(fresh, self.left)
+            self.left = np.concatenate([self.left, fresh[~again], fresh[again]])
         taken, self.left = self.left[:n], self.left[n:]
         return taken
