@@ -5,8 +5,10 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import softplus
 
-from models.geometry import Scores
+from models.fused_softmax import fused_infonce, row_logsumexp
+from models.geometry import Embeddings, Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
 
@@ -50,7 +52,7 @@ SPEC = LossSpec(
     formula=r"-\log\frac{e^{s_{ij}/T}}{e^{s_{ij}/T}+\sum_{k\in N(i)}e^{s_{ik}/T}}",
     when="The default for two views of an item, and a strong baseline with labels.",
     pitfall="Same-class negatives are pushed too unless labels mask them out.",
-    convention="Mean over positive pairs; the denominator holds that positive and the anchor's negatives; one direction.",
+    convention="Mean over positive pairs; that positive and the anchor's negatives in the denominator; one direction.",
     relations=("equals supcon when each anchor has one positive", "equals n_pair at temperature 1"),
 )
 
@@ -58,7 +60,12 @@ SPEC = LossSpec(
 def loss(scores: Scores, *, temperature: float = 0.1) -> Float[Tensor, ""]:
     """Mean over positives (i, j) of -log(e_ij / (e_ij + sum_k e_ik)), e = exp(s / T), k over negatives of i."""
     logits = scores.s / temperature
-    push = logits.masked_fill(~scores.neg, -torch.inf).logsumexp(dim=1, keepdim=True)  # (n, 1)
-    per_pair = torch.nn.functional.softplus(push - logits)  # (n, m)
-    # No positive in the batch: zero, but still joined to the graph so backward() works.
-    return per_pair[scores.pos].mean() if scores.pos.any() else 0.0 * scores.s.sum()
+    push = row_logsumexp(logits, scores.neg)[:, None]  # (n, 1)
+    per_pair = softplus(push - logits, threshold=80.0)  # (n, m)
+    # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
+    return torch.where(scores.pos, per_pair, 0.0).sum() / max(int(scores.pos.sum()), 1)
+
+
+def fused(embeddings: Embeddings, *, temperature: float = 0.1) -> Float[Tensor, ""]:
+    """The same loss of a batch against itself, worked in row blocks with its gradient and without the n x n matrix."""
+    return fused_infonce(embeddings, temperature)

@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.geometry import Scores
+from models.fused_softmax import fused_supcon, row_logsumexp
+from models.geometry import Embeddings, Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
 
@@ -45,7 +46,7 @@ SPEC = LossSpec(
     formula=r"\frac{-1}{|P(i)|}\sum_{j\in P(i)}\log\frac{e^{s_{ij}/T}}{\sum_{k\ne i}e^{s_{ik}/T}}",
     when="Labels are given and classes have several items in a batch.",
     pitfall="Positives stand in the denominator, so an easy positive is pushed away while harder ones remain.",
-    convention="Sum outside the logarithm, all j != i in the denominator, mean over anchors that have a positive, no base temperature.",
+    convention="Sum outside the logarithm, all j != i below, mean over anchors with a positive, no base temperature.",
     relations=("equals infonce when each anchor has one positive",),
     pulls_positives=False,
 )
@@ -54,10 +55,14 @@ SPEC = LossSpec(
 def loss(scores: Scores, *, temperature: float = 0.1) -> Float[Tensor, ""]:
     """Mean over anchors with positives of mean_j -log(e_ij / sum_k e_ik), e = exp(s / T), k over all counted pairs."""
     logits = scores.s / temperature
-    rivals = logits.masked_fill(~(scores.pos | scores.neg), -torch.inf).logsumexp(dim=1, keepdim=True)  # (n, 1)
     positives = scores.pos.sum(dim=1)  # (n,)
     active = positives > 0
-    if not active.any():
-        return 0.0 * scores.s.sum()
-    per_anchor = torch.where(scores.pos, rivals - logits, 0.0).sum(dim=1)[active] / positives[active]
-    return per_anchor.mean()
+    rivals = row_logsumexp(logits, scores.pos | scores.neg)  # (n,), finite wherever there is a positive
+    pull = torch.where(scores.pos, logits, 0.0).sum(dim=1) / positives.clamp(min=1)
+    # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
+    return torch.where(active, rivals - pull, 0.0).sum() / max(int(active.sum()), 1)
+
+
+def fused(embeddings: Embeddings, *, temperature: float = 0.1) -> Float[Tensor, ""]:
+    """The same loss of a batch against itself, worked in row blocks with its gradient and without the n x n matrix."""
+    return fused_supcon(embeddings, temperature)

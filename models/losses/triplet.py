@@ -1,0 +1,116 @@
+"""Triplet: every positive of an anchor should beat every negative by a margin; all triplets, without listing them."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from models.geometry import Scores
+from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
+
+REDUCTIONS = ("sum", "mean", "mean_active")
+
+
+def _at(gap: Callable[[Counts], float]) -> Callable[[Counts, Knobs], float]:
+    """Level when every triplet has the same gap = negative score - positive score."""
+
+    def level(counts: Counts, knobs: Knobs) -> float:
+        triplets = (counts.positives.astype(float) * counts.negatives).sum()
+        height = max(gap(counts) + float(knobs["margin"]), 0.0)
+        if knobs["reduction"] == "sum":
+            return float(height * triplets / max(len(counts.positives), 1))
+        return height if triplets > 0 else 0.0
+
+    return level
+
+
+SPEC = LossSpec(
+    key="triplet",
+    name="Triplet",
+    family="triplet",
+    reads="scores",
+    paper=Paper(
+        "Schroff, Kalenichenko, Philbin",
+        2015,
+        "FaceNet: A Unified Embedding for Face Recognition and Clustering",
+        arxiv="1503.03832",
+        equation="section 3.1, in the cosine form of General Pair Weighting (arXiv 1904.06627, section 3)",
+        status="second-hand (cosine form; the original is written in squared distances)",
+    ),
+    knobs=(
+        Knob("margin", 0.2, 0.0, 1.0, unit="cosine", help="By how much a positive must beat a negative."),
+        Knob(
+            "reduction",
+            "sum",
+            choices=REDUCTIONS,
+            help="sum: over an anchor's triplets; mean: over all triplets; mean_active: over those not yet satisfied.",
+        ),
+    ),
+    levels=(
+        Level("chance", _at(lambda c: 0.0), "the encoder does not tell positives from negatives yet"),
+        Level("collapse", _at(lambda c: 0.0), "all scores are equal: if they are all 1, all items are one point"),
+        Level("perfect", _at(lambda c: c.best_negative - 1.0), "classes are points on a simplex: no triplet is left"),
+        Level("inactive", lambda c, k: 0.0, "every triplet keeps its margin: nothing moves any more"),
+    ),
+    formula=r"\sum_{j\in P(i)}\sum_{k\in N(i)}[s_{ik}-s_{ij}+m]_+",
+    when="Only the order matters; weights are whole numbers one can count: triplets still broken.",
+    pitfall="A mean over active triplets that sits at the margin is the value of a collapsed embedding.",
+    convention="sum: over triplets, mean over all n anchors; mean, mean_active: over all or all active triplets.",
+    relations=(
+        "(sum) equals lifted_structure with threshold = margin when each anchor has one positive and one negative",
+    ),
+)
+
+
+def loss(scores: Scores, *, margin: float = 0.2, reduction: str = "sum") -> Float[Tensor, ""]:
+    """Sum or mean over triplets (i, j, k) of [s_ik - s_ij + margin]_+, j over positives and k over negatives of i.
+
+    A sum of hinges is linear in s between kinks, with coefficients that count active triplets: -k_ij for a positive,
+    c_ik for a negative. So the value is counts . s + margin x active, and the counts are its exact gradient.
+    """
+    counts = active_triplets(scores, margin)  # (n, m)
+    active = counts.clamp(min=0).sum(dtype=torch.float64)
+    total = (counts.to(scores.s.dtype) * scores.s).sum() + (margin * active).to(scores.s.dtype)
+    if reduction == "sum":
+        return total / len(counts)
+    if reduction == "mean":
+        active = (scores.pos.sum(dim=1).double() * scores.neg.sum(dim=1)).sum()
+    # No triplet: zero over one, still joined to the graph.
+    return total / active.clamp(min=1.0).to(total.dtype)
+
+
+@torch.no_grad()
+def active_triplets(scores: Scores, margin: float) -> Int[Tensor, "n m"]:
+    """In how many triplets with s_ik - s_ij + margin > 0 a pair stands: minus that for a positive, plus for a negative.
+
+    Each row is sorted once with its negatives raised by the margin; then a negative counts the positives before it and
+    a positive the negatives after it. Time O(n m log m), memory O(n m).
+    """
+    raised = torch.where(scores.neg, scores.s + margin, torch.where(scores.pos, scores.s, torch.inf))
+    # Ties: a negative goes first, so it does not count. Pairs in neither mask go last: no negative comes after them.
+    order, negative = (_order_packed if raised.dtype == torch.float32 else _order_stable)(raised, scores.neg)
+    before = negative.cumsum(dim=1)  # (n, m) negatives up to here
+    place = torch.arange(1, order.shape[1] + 1, device=order.device)
+    count = torch.where(negative == 1, place - before, before - before[:, -1:])
+    return torch.empty_like(count).scatter_(1, order, count)
+
+
+def _order_stable(value: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    """Column order of each row by rising value, `first` before others in a tie, and 1 or 0 for first in that order."""
+    order = (~first).to(torch.uint8).argsort(dim=1, stable=True)
+    order = order.gather(1, value.gather(1, order).argsort(dim=1, stable=True))
+    return order, first.gather(1, order).long()
+
+
+def _order_packed(value: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    """As _order_stable for float32: value, tie bit and column in one whole number, sorted without an index."""
+    bits = (value + 0.0).view(torch.int32)  # + 0.0 makes one zero of -0 and 0
+    bits = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # the order of whole numbers is now that of the floats
+    column = torch.arange(value.shape[1], device=value.device)
+    key = (((bits.long() << 1) | ~first) << 31) | column
+    if key.is_cuda:
+        key = key.sort(dim=1).values
+    else:
+        key.numpy().sort(axis=1)  # vectorised, an order of magnitude faster than torch on a CPU
+    return key & 0x7FFFFFFF, ((key >> 31) & 1) ^ 1
