@@ -1,8 +1,6 @@
 """Run: the one mutable object. advance(n) trains, snapshot() measures, save and load keep it."""
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from hashlib import sha256
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Self
@@ -11,38 +9,52 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.catalogue import find
 from models.diagnostics.measure import measure
-from models.geometry import Embeddings, Scores, masks, score
+from models.geometry import Embeddings, score
 from models.objective import Objective, no_weight_reason, seeded
-from models.sensitivity import response
 from models.snapshot import Lens, Snapshot
-from models.spec import Context, Counts, Value
+from models.spec import Context, Value
 from models.training import keep
-from models.training.config import Event, Part, RunConfig
+from models.training.build import (
+    LOSS_INIT,
+    OPTION,
+    PROBE_VIEWS,
+    VIEWS,
+    Plan,
+    batch_counts,
+    build_encoder,
+    build_optimiser,
+    device,
+    digest,
+    seed_of,
+    step_generator,
+)
+from models.training.config import Event, RunConfig
 from models.training.dataset import Dataset, build
-from models.training.sampling import epoch_plan
+from models.training.lens import look
 from models.training.trace import Trace
-from models.training.views import augment
+from models.training.views import augment, natural
 
-_INIT, _LOSS_INIT, _VIEWS, _PROBE_VIEWS = 1, 2, 3, 4  # streams of the seed, one for each purpose
-GRID = torch.linspace(-1.0, 1.0, 61)
+_BACK_UP = 50  # steps between copies of the state in memory; after a divergence at most this many are trained again
 
 
 class Diverged(ArithmeticError):
-    """The loss or a gradient is not finite; the weights are those of the last finite step."""
+    """The loss or a gradient is not finite; the run has gone back one step, to weights from which it can go on."""
 
-    def __init__(self, step: int, tensor: str, last_loss: float) -> None:
-        super().__init__(
-            f"Step {step}: {tensor} is not finite (last finite loss: {last_loss:.4g} at step {max(step - 1, 0)}). "
-            f"The weights of step {step} are kept. Lower the learning rate or raise the temperature, then resume."
+    def __init__(self, step: int, tensor: str, last_loss: float, kept: int) -> None:
+        """`step` failed, `kept` is the step the run stands at now."""
+        before = (
+            f"last finite loss: {last_loss:.4g} at step {step - 1}" if isfinite(last_loss) else "no finite loss yet"
         )
-        self.step, self.tensor, self.last_loss = step, tensor, last_loss
+        super().__init__(
+            f"Step {step}: {tensor} is not finite ({before}). "
+            f"The weights of step {kept} are kept. Lower the learning rate or raise the temperature, then resume."
+        )
+        self.step, self.tensor, self.last_loss, self.kept = step, tensor, last_loss, kept
 
 
-def device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+class _NotFinite(ArithmeticError):
+    """Names the tensor."""
 
 
 class Run:
@@ -54,19 +66,22 @@ class Run:
         self.device = device()
         self.data: Dataset = build(config.data, config.seed)
         self._x = torch.from_numpy(self.data.source.x).to(self.device)
-        self._views = None if self.data.source.views is None else torch.from_numpy(self.data.source.views)
+        views = self.data.source.views
+        self._views = None if views is None else torch.from_numpy(views).to(self.device)
         self._y = torch.from_numpy(self.data.y).to(self.device)
         self._rows = torch.from_numpy(self.data.train).to(self.device)
-        self._plan = _Plan(self.data.y, config.sampler, config.seed)
-        self.encoder = _build_encoder(config, self.data).to(self.device)
+        self._plan = Plan(self.data.y, config.sampler, config.seed)
+        self.encoder = build_encoder(config, self.data).to(self.device)
         context = Context(int(config.encoder["dim"]), self.data.seen_classes, len(self.data.train))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed((config.seed * 1_000_003 + _LOSS_INIT) % (1 << 63))
+            torch.manual_seed(seed_of(config.seed, LOSS_INIT))
             self.objective = Objective(config.loss, context).to(self.device)
         self._parameters = self.parameters()
-        self.optimiser = _optimiser(config.optimiser, self._parameters)
-        self._counts = self._batch_counts()
-        self._initial = _digest(self.encoder.state_dict().values())
+        self.optimiser = build_optimiser(config.optimiser, self._parameters)
+        self._counts = batch_counts(self._y[self._plan.at(0)], config.pairing)
+        self._initial = digest(self.encoder.state_dict().values())
+        self._backups: list[tuple[int, dict[str, Tensor]]] = []  # the last two, oldest first
+        self._apply_events()
 
     def parameters(self) -> list[nn.Parameter]:
         """Trained parameters: the encoder's, then those of the loss."""
@@ -80,22 +95,32 @@ class Run:
 
     def checksums(self) -> dict[str, str]:
         """Proof of a fair comparison: initial weights, first epoch of batches and first views, as short hashes."""
-        plan = epoch_plan(self.data.y, self.config.sampler, self.config.seed, 0)
-        views = torch.randn(4, generator=seeded(self.config.seed, _VIEWS)) if self.config.pairing == "views" else None
-        batches = _digest([torch.from_numpy(self.data.train[plan]), torch.from_numpy(self.data.y[plan])])
-        return {"weights": self._initial, "batches": batches, "views": "none" if views is None else _digest([views])}
+        plan = self._plan.epoch(0).numpy()
+        batches = digest([torch.from_numpy(self.data.train[plan]), torch.from_numpy(self.data.y[plan])])
+        views = "none"
+        if self.config.pairing == "views":
+            generator = step_generator(self.config.seed, VIEWS, 0)
+            rows = self._rows[self._plan.at(0)]
+            views = digest([self._view(rows, generator), self._view(rows, generator)])
+        return {"weights": self._initial, "batches": batches, "views": views}
 
     def set(self, knob: str, value: Value) -> None:
         """Change `loss.<knob>` or `optimiser.<knob>` from this step on; kept as an event of the config."""
         self.config = self.config.with_event(Event(self.step, knob, value))
+        self._apply_events()
 
     def advance(self, n: int) -> None:
-        """Train n steps; raises Diverged, with the weights of the last finite step, if a number is not finite."""
+        """Train n steps; raises Diverged, after going back to weights it can go on from, if a number is not finite."""
         for _ in range(n):
-            self._apply_events()
-            if _measured(self.step) and (not self.trace.measured_step or self.trace.measured_step[-1] < self.step):
-                self.trace.log_measures(self.step, self.measures())
-            self._train_step()
+            if not self._backups or self.step - self._backups[-1][0] >= _BACK_UP:
+                copied = {name: t.detach().clone() for name, t in self._tensors().items()}
+                self._backups = [*self._backups[-1:], (self.step, copied)]
+            try:
+                self._train_step()
+            except _NotFinite as found:
+                failed, last = self.step, self.trace.loss[-1] if self.trace.loss else float("nan")
+                self._go_back()
+                raise Diverged(failed, str(found), last, self.step) from None
 
     def measures(self) -> dict[str, float]:
         """The light measures of this moment on the probe, by name."""
@@ -146,12 +171,23 @@ class Run:
         for prefix, module in (("encoder.", self.encoder), ("objective.", self.objective)):
             own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             module.load_state_dict(own)
-        self.step, self.trace = step, trace
-        for event in self.config.events:
-            if event.step < step:
-                self._apply(event)
         groups = self.optimiser.state_dict()["param_groups"]
-        self.optimiser.load_state_dict({"state": keep.optimiser_state(tensors), "param_groups": groups})
+        own_state = {name: t.clone() for name, t in tensors.items() if name.startswith("optimiser.")}
+        self.optimiser.load_state_dict({"state": keep.optimiser_state(own_state), "param_groups": groups})
+        self.step, self.trace, self._backups = step, trace, []
+        self._replay_events()
+
+    def _go_back(self) -> None:
+        """To the step before the failed one: its weights gave finite numbers, so a lower rate can go on from there."""
+        kept = self.step - 1
+        usable = [backup for backup in self._backups if backup[0] <= kept]
+        if not usable:
+            return
+        step, tensors = usable[-1]
+        self.restore(step, self.trace.until(step, measured=kept), tensors)
+        while self.step < kept:
+            self._train_step()
+        self._backups = usable
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"encoder.{name}": t for name, t in self.encoder.state_dict().items()}
@@ -163,28 +199,38 @@ class Run:
             if event.step == self.step:
                 self._apply(event)
 
+    def _replay_events(self) -> None:
+        """Every knob as it is in force at this step, whatever it was before."""
+        now = {f"loss.{name}": value for name, value in self.config.loss.knobs}
+        now |= {f"optimiser.{name}": value for name, value in self.config.optimiser.knobs}
+        now |= {event.knob: event.value for event in self.config.events if event.step <= self.step}
+        for knob, value in now.items():
+            self._apply(Event(self.step, knob, value))
+
     def _apply(self, event: Event) -> None:
         where, _, name = event.knob.partition(".")
         if where == "loss":
-            self.objective.set(name, event.value)
+            if self.objective.knobs[name] != event.value:
+                self.objective.set(name, event.value)
             return
-        option = {"rate": "lr"}.get(name, name)
         for group in self.optimiser.param_groups:
-            group[option] = event.value
+            group[OPTION.get(name, name)] = event.value
 
     def _train_step(self) -> None:
+        self._apply_events()
         embeddings = self._batch(self.step)
         self.optimiser.zero_grad(set_to_none=True)
         loss = self.objective(embeddings)
         value = loss.item()
-        last = self.trace.loss[-1] if self.trace.loss else float("nan")
         if not isfinite(value):
-            raise Diverged(self.step, "the loss", last)
+            raise _NotFinite("the loss")
         loss.backward()
         gradients = [p.grad.flatten() for p in self._parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.cat(gradients)).item()  # one call: half the cost of a norm a tensor
         if not isfinite(norm):
-            raise Diverged(self.step, f"the gradient of {self._first_bad()}", value)
+            raise _NotFinite(f"the gradient of {self._first_bad()}")
+        if _measured(self.step) and (not self.trace.measured_step or self.trace.measured_step[-1] < self.step):
+            self.trace.log_measures(self.step, self.measures())  # here, where the weights are known to be sound
         self.optimiser.step()
         self.trace.log_step(value, norm)
         self.step += 1
@@ -202,17 +248,17 @@ class Run:
         rows, y = self._rows[chosen], self._y[chosen]
         if self.config.pairing == "label":
             return Embeddings(self.encoder(self._x[rows]), y)
-        generator = torch.Generator().manual_seed((self.config.seed << 32) + (step << 3) + _VIEWS)
+        generator = step_generator(self.config.seed, VIEWS, step)
         both = torch.cat([self._view(rows, generator), self._view(rows, generator)])
         instance = torch.arange(len(rows), device=self.device).repeat(2)
         return Embeddings(self.encoder(both), y.repeat(2), instance)
 
     def _view(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """One view of each row: a natural one where the data has several, else an augmented one."""
+        strength = self.config.data.number("view_strength")
         if self._views is not None:
-            choice = torch.randint(self._views.shape[1], (len(rows),), generator=generator)
-            return self._views[rows.cpu(), choice].to(self.device)
-        return augment(self._x[rows], self.data.spec.kind, self.config.data.number("view_strength"), generator)
+            return natural(self._views, rows, strength, generator)
+        return augment(self._x[rows], self.data.spec.kind, strength, generator)
 
     @torch.no_grad()
     def _embed(self, rows: np.ndarray) -> Tensor:
@@ -227,94 +273,20 @@ class Run:
             kind = "class logits" if self.objective.spec.reads == "logits" else "class proxies"
         elif self.config.pairing == "views":
             anchors, candidates, kind = *self._probe_views(y), "second views"
-        with torch.no_grad():
-            scores = self.objective.view(anchors, candidates)
-        if scores is None:
-            return None
-        weight = self.objective.weights(scores, anchors)
-        s, pos, neg, seen_weight = (t.detach().cpu().numpy() for t in (scores.s, scores.pos, scores.neg, weight))
-        grid, pull, push = self._curves(scores)
-        return Lens(s, pos, neg, seen_weight, kind, grid, pull, push)
+        return look(self.objective, anchors, candidates, kind)
 
     def _probe_views(self, y: Tensor) -> tuple[Embeddings, Embeddings]:
         rows = torch.from_numpy(self.data.probe).to(self.device)
         instance = torch.arange(len(rows), device=self.device)
-        generator = seeded(self.config.seed, _PROBE_VIEWS)
+        generator = seeded(self.config.seed, PROBE_VIEWS)
         with torch.no_grad():
             first, second = (self.encoder(self._view(rows, generator)) for _ in range(2))
         return Embeddings(first, y, instance), Embeddings(second, y, instance)
-
-    def _curves(self, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Weight as a function of one pair's score for the anchor with the median number of counted pairs."""
-        spec = self.objective.spec
-        empty = np.empty(0)
-        if not (spec.reads == "scores" and spec.rowwise and spec.has_value):
-            return empty, empty, empty
-        pull, push = response(self.objective.read_scores, scores, self._typical(scores), GRID.to(self.device))
-        return GRID.numpy(), pull.cpu().numpy(), push.cpu().numpy()
-
-    def _typical(self, scores: Scores) -> int:
-        """The anchor whose hardest negative is the median one."""
-        hardest = scores.s.masked_fill(~scores.neg, -2.0).max(dim=1).values
-        return int(hardest.argsort()[len(hardest) // 2])
-
-    def _batch_counts(self) -> Counts:
-        chosen = self._plan.at(0)
-        y = self._y[chosen]
-        if self.config.pairing == "views":
-            instance = torch.arange(len(chosen)).repeat(2)
-            held = Embeddings(torch.empty(2 * len(chosen), 0), y.repeat(2), instance)
-        else:
-            held = Embeddings(torch.empty(len(chosen), 0), y)
-        pos, neg = masks(held)
-        groups = held.y if held.instance is None else held.instance
-        return Counts(pos.sum(1).cpu().numpy(), neg.sum(1).cpu().numpy(), len(set(groups.tolist())))
-
-
-class _Plan:
-    """Positions of the batch of any step, an epoch drawn at a time."""
-
-    def __init__(self, y: np.ndarray, sampler: Part, seed: int) -> None:
-        self._draw = lru_cache(maxsize=2)(lambda epoch: torch.from_numpy(epoch_plan(y, sampler, seed, epoch)))
-        self._steps = len(self._draw(0))
-
-    def at(self, step: int) -> Tensor:
-        epoch, row = divmod(step, self._steps)
-        chosen: Tensor = self._draw(epoch)[row]
-        return chosen
 
 
 def _measured(step: int) -> bool:
     """Closely at first, then every 50th step: the same steps however the run is sliced."""
     return step % 10 == 0 if step < 50 else step % 50 == 0
-
-
-def _build_encoder(config: RunConfig, data: Dataset) -> nn.Module:
-    module = find("encoders", config.encoder.key)
-    if data.spec.kind not in module.SPEC.kinds:
-        raise ValueError(
-            f"encoder {config.encoder.key} reads {', '.join(module.SPEC.kinds)}, "
-            f"but {config.data.key} is {data.spec.kind}; choose the MLP"
-        )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed((config.seed * 1_000_003 + _INIT) % (1 << 63))
-        encoder: nn.Module = module.build(data.shape, **config.encoder.values)
-    return encoder
-
-
-def _optimiser(part: Part, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The fused kernel does the same sums in one call."""
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-    options = {("lr" if name == "rate" else name): value for name, value in part.knobs}
-    optimiser: torch.optim.Optimizer = kinds[part.key](parameters, fused=True, **options)
-    return optimiser
-
-
-def _digest(tensors: Iterable[Tensor]) -> str:
-    digest = sha256()
-    for tensor in tensors:
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:8]
 
 
 def _short(value: Value) -> str:

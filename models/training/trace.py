@@ -48,6 +48,12 @@ class Trace:
             {name: np.asarray(column, np.float64) for name, column in self.measured.items()},
         )
 
+    def until(self, step: int, *, measured: int) -> "Trace":
+        """The rows of the training steps before `step` and of the measures up to step `measured`."""
+        rows = sum(at <= measured for at in self.measured_step)
+        columns = {name: column[:rows] for name, column in self.measured.items()}
+        return Trace(self.loss[:step], self.grad_norm[:step], self.measured_step[:rows], columns)
+
     @classmethod
     def of(cls, view: TraceView) -> "Trace":
         """The same columns, ready to grow again."""

@@ -1,0 +1,39 @@
+"""What a loss reads on the probe and the weight it gives there, as arrays."""
+
+import numpy as np
+import torch
+
+from models.geometry import Embeddings, Scores
+from models.objective import Objective
+from models.sensitivity import response
+from models.snapshot import Lens
+
+GRID = torch.linspace(-1.0, 1.0, 61)  # cosines at which the theoretical curves are given
+
+
+def look(objective: Objective, anchors: Embeddings, candidates: Embeddings | None, kind: str) -> Lens | None:
+    """The lens of one loss; None if it reads no scores. kind: what the candidates are, for display."""
+    with torch.no_grad():
+        scores = objective.view(anchors, candidates)
+    if scores is None:
+        return None
+    weight = objective.weights(scores, anchors)
+    s, pos, neg, seen_weight = (t.detach().cpu().numpy() for t in (scores.s, scores.pos, scores.neg, weight))
+    grid, pull, push = _curves(objective, scores)
+    return Lens(s, pos, neg, seen_weight, kind, grid, pull, push)
+
+
+def _curves(objective: Objective, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weight as a function of one pair's score, for a typical anchor; empty where a loss has no such curve."""
+    spec = objective.spec
+    if not (spec.reads == "scores" and spec.rowwise and spec.has_value):
+        empty = np.empty(0)
+        return empty, empty, empty
+    pull, push = response(objective.read_scores, scores, _typical(scores), GRID.to(scores.s.device))
+    return GRID.numpy(), pull.cpu().numpy(), push.cpu().numpy()
+
+
+def _typical(scores: Scores) -> int:
+    """The anchor whose hardest negative is the median one."""
+    hardest = scores.s.masked_fill(~scores.neg, -2.0).max(dim=1).values
+    return int(hardest.argsort()[len(hardest) // 2])
