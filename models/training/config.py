@@ -104,8 +104,9 @@ class RunConfig:
         object.__setattr__(self, "seed", SEED.check(self.seed))
         if self.pairing not in PAIRINGS:
             raise ValueError(f"pairing must be one of {', '.join(PAIRINGS)}, got {self.pairing!r}")
-        for event in self.events:
-            self.check_event(event)
+        # In order and one a step and knob, so that equal runs have equal ids; the later of two holds.
+        checked = {(event.step, event.knob): self.check_event(event) for event in self.events}
+        object.__setattr__(self, "events", tuple(checked[at] for at in sorted(checked)))
 
     def check_event(self, event: Event) -> Event:
         """Return the event with its value in the knob's type; raises ValueError if the knob cannot be changed live."""
@@ -121,9 +122,7 @@ class RunConfig:
 
     def with_event(self, event: Event) -> "RunConfig":
         """Add one change of a knob; a second change of the same knob at the same step replaces the first."""
-        event = self.check_event(event)
-        kept = tuple(old for old in self.events if (old.step, old.knob) != (event.step, event.knob))
-        return replace(self, events=tuple(sorted((*kept, event), key=lambda e: (e.step, e.knob))))
+        return replace(self, events=(*self.events, event))
 
     def to_json(self) -> str:
         """All fields, knobs complete and in order: equal configs give equal text."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load, save
@@ -15,6 +16,7 @@ from models.training.trace import TraceView
 
 MANIFEST = "run.json"
 _VERSION = 1
+_FIELDS = ("version", "config", "config_id", "step", "state", "sha256")
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -57,11 +59,7 @@ def pack(config: RunConfig, step: int, trace: TraceView, tensors: Mapping[str, T
 
 def unpack(payload: bytes, manifest: str) -> tuple[RunConfig, int, TraceView, dict[str, Tensor]]:
     """The inverse of `pack`; raises ValueError if the state is damaged or of a newer version."""
-    about = json.loads(manifest)
-    if about.get("version") != _VERSION:
-        raise ValueError(
-            f"made with version {about.get('version')} of the format, this is {_VERSION}: update to open it"
-        )
+    about = _manifest(manifest)
     if sha256(payload).hexdigest() != about["sha256"]:
         raise ValueError(f"{about['state']} is damaged (checksum): copy the folder again or go back to an older one")
     tensors = load(payload)
@@ -72,14 +70,31 @@ def unpack(payload: bytes, manifest: str) -> tuple[RunConfig, int, TraceView, di
     return RunConfig.from_json(json.dumps(about["config"])), int(about["step"]), trace, tensors
 
 
+def _manifest(text: str) -> dict[str, Any]:
+    """The manifest as a dict with all its fields; raises ValueError naming what is wrong."""
+    try:
+        about = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{MANIFEST} is damaged: line {error.lineno}, column {error.colno}: {error.msg}") from None
+    if isinstance(about, dict) and about.get("version", _VERSION) != _VERSION:
+        raise ValueError(f"made with version {about['version']} of the format, this is {_VERSION}: update to open it")
+    missing = [name for name in _FIELDS if not isinstance(about, dict) or name not in about]
+    if missing:
+        raise ValueError(f"{MANIFEST} is damaged: it has no {missing[0]}")
+    return about  # type: ignore[no-any-return]
+
+
 def write_atomic(path: Path, payload: bytes) -> None:
     """Temp file in the same folder, flush, fsync, rename, fsync of the folder: never a torn file."""
     temp = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temp.open("wb") as file:
-        file.write(payload)
-        file.flush()
-        os.fsync(file.fileno())
-    temp.replace(path)
+    try:
+        with temp.open("wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        temp.replace(path)
+    finally:
+        temp.unlink(missing_ok=True)  # there only if something failed
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -108,8 +123,8 @@ def read(folder: Path) -> tuple[RunConfig, int, TraceView, dict[str, Tensor]]:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise ValueError(f"no run in {folder.name!r}: {MANIFEST} is missing")
-    text = manifest.read_text()
-    state = folder / Path(json.loads(text)["state"]).name
+    text = manifest.read_text(encoding="utf-8", errors="replace")
+    state = folder / Path(str(_manifest(text)["state"])).name
     if not state.is_file():
         raise ValueError(f"the run in {folder.name!r} is damaged: {state.name} is missing")
     return unpack(state.read_bytes(), text)
