@@ -33,7 +33,7 @@ class Knob:
         if self.choices:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         kind = "a whole number" if self.whole else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g}"
+        return f"{kind} from {self.low:.10g} to {self.high:.10g}"
 
     def check(self, value: object, where: str = "") -> Value:
         """Return the value in the knob's own type, or raise ValueError naming field, value and allowed range."""
