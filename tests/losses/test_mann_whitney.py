@@ -1,0 +1,120 @@
+"""Mann-Whitney loss against loops, the stored oracle and hand numbers; the summed kernel against one-by-one sums."""
+
+import math
+
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import Tensor
+
+from models.geometry import Embeddings, Scores, score
+from models.losses import mann_whitney
+from models.sensitivity import pair_weights
+from tests.losses.helpers import circle, gradient_is_numerical, oracle_numbers, random_batch
+
+
+def by_hand(scores: Scores, temperature: float) -> float:
+    """The paper's double sum, as the mean over all comparisons."""
+    positives, negatives = scores.s[scores.pos].tolist(), scores.s[scores.neg].tolist()
+    gaps = [(q - p) / temperature for p in positives for q in negatives]
+    return math.fsum(max(g, 0.0) + math.log1p(math.exp(-abs(g))) for g in gaps) / len(gaps)
+
+
+def closed_form(scores: Scores, temperature: float) -> tuple[Tensor, Tensor]:
+    """Value and dL/ds from the whole matrix of comparisons, in float64."""
+    p, q = (scores.s[mask].double() / temperature for mask in (scores.pos, scores.neg))
+    gap = q[None, :] - p[:, None]
+    share = torch.sigmoid(gap) / (temperature * gap.numel())
+    weight = torch.zeros_like(scores.s, dtype=torch.float64)
+    weight[scores.pos], weight[scores.neg] = -share.sum(1), share.sum(0)
+    return torch.logaddexp(gap, torch.zeros(())).mean(), weight
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.1, 1.0])
+def test_equals_the_loops(temperature: float) -> None:
+    scores = score(random_batch(12, 3))
+    value = mann_whitney.loss(scores, temperature=temperature)
+    assert value.item() == pytest.approx(by_hand(scores, temperature), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("key", "temperature", "hard"),
+    [("tau1.0_nohn", 1.0, False), ("tau1.0_hn2", 1.0, True), ("tau0.01_nohn", 0.01, False)],
+)
+def test_equals_the_oracle_with_its_gradient(key: str, temperature: float, hard: bool) -> None:
+    """Hard negatives are further candidates, of items that no query stands for."""
+    stored = oracle_numbers("mw_loss")
+    q = torch.tensor(stored["inputs"]["q"], dtype=torch.float64, requires_grad=True)
+    p = torch.tensor(stored["inputs"]["p"], dtype=torch.float64, requires_grad=True)
+    extra = torch.tensor(stored["inputs"]["hard_negatives"], dtype=torch.float64).flatten(0, 1)[: 8 * hard]
+    instance = torch.arange(4 + len(extra))
+    anchors = Embeddings(q, instance[:4], instance[:4])
+    scores = score(anchors, Embeddings(torch.cat([p, extra]), instance, instance))
+    assert int(scores.neg.sum()) == stored["loss"][key]["n_neg"]
+    value = mann_whitney.loss(scores, temperature=temperature)
+    assert value.item() == pytest.approx(stored["loss"][key]["mean"], rel=1e-10)
+    for z, grad, name in zip((q, p), torch.autograd.grad(value, (q, p)), ("q", "p"), strict=True):
+        raw = torch.tensor(stored["grad"][key][name], dtype=torch.float64)
+        tangent = raw - (raw * z).sum(1, keepdim=True) * z  # the oracle does not normalise inside
+        torch.testing.assert_close(grad, tangent.detach(), atol=1e-8, rtol=1e-8)
+
+
+def test_a_number_checked_by_hand() -> None:
+    """Two items of one class at 0 and 60 degrees, one of another at 180: p = 1/2 twice, q = -1 and -1/2 twice each."""
+    scores = circle([0, 60, 180], [0, 0, 1])
+    expected = (math.log1p(math.exp(-1.5)) + math.log1p(math.exp(-1.0))) / 2
+    assert mann_whitney.loss(scores, temperature=1.0).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.03, 0.1, 1.0])
+@pytest.mark.parametrize("classes", [2, 40])
+def test_summed_kernel_equals_one_by_one(temperature: float, classes: int) -> None:
+    scores = score(random_batch(100, classes, spread=0.5))
+    assert int(scores.pos.sum()) * int(scores.neg.sum()) > mann_whitney._ONE_BY_ONE
+    value, weight = closed_form(scores, temperature)
+    assert mann_whitney.loss(scores, temperature=temperature).item() == pytest.approx(value.item(), rel=1e-12)
+    largest = weight.abs().max().item()
+    torch.testing.assert_close(
+        pair_weights(mann_whitney, scores, temperature=temperature), weight, atol=1e-13 * largest, rtol=1e-12
+    )
+
+
+def test_summed_kernel_in_float32_and_with_all_scores_equal() -> None:
+    batch = random_batch(100, 4, spread=0.5, dtype=torch.float32)
+    scores = score(batch)
+    value, weight = closed_form(scores, 0.05)
+    assert mann_whitney.loss(scores, temperature=0.05).item() == pytest.approx(value.item(), rel=1e-6)
+    ours = pair_weights(mann_whitney, scores, temperature=0.05)
+    torch.testing.assert_close(ours.double(), weight, atol=1e-6 * weight.abs().max().item(), rtol=1e-5)
+    flat = Scores(torch.ones_like(scores.s), scores.pos, scores.neg)
+    assert mann_whitney.loss(flat, temperature=0.05).item() == pytest.approx(math.log(2), rel=1e-6)
+
+
+def test_summed_kernel_passes_scale_to_the_gradient() -> None:
+    """Backward of a multiple of the loss: the saved slopes are scaled, not replaced."""
+    scores = score(random_batch(100, 4))
+    plain = pair_weights(mann_whitney, scores)
+    tripled = pair_weights(lambda given: 3.0 * mann_whitney.loss(given), scores)
+    torch.testing.assert_close(tripled, 3.0 * plain, rtol=1e-12, atol=0)
+
+
+def test_bounds_one_minus_auc() -> None:
+    scores = score(random_batch(40, 4))
+    counted = scores.pos | scores.neg
+    auc = roc_auc_score(scores.pos[counted].numpy(), scores.s[counted].numpy())
+    bound = mann_whitney.loss(scores, temperature=0.2).item() / math.log(2)
+    assert 0.5 < auc < 1.0
+    assert 1.0 - auc <= bound
+
+
+def test_a_shift_of_one_row_matters() -> None:
+    """What InfoNCE cannot see (paper 12): one anchor's scores, all moved up by the same amount."""
+    scores = score(random_batch(12, 3))
+    shift = torch.zeros(12, 1, dtype=torch.float64)
+    shift[0] = 0.5
+    moved = Scores(scores.s + shift, scores.pos, scores.neg)
+    assert abs(mann_whitney.loss(moved).item() - mann_whitney.loss(scores).item()) > 1e-3
+
+
+def test_gradient_is_numerical() -> None:
+    assert gradient_is_numerical(mann_whitney, score(random_batch(9, 3)), temperature=0.1)
