@@ -1,7 +1,6 @@
 """Binomial deviance: a soft threshold for each pair alone, steep for negatives and gentle for positives."""
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -58,8 +57,12 @@ SPEC = LossSpec(
 
 def loss(scores: Scores, *, alpha: float = 2.0, beta: float = 40.0, threshold: float = 0.5) -> Float[Tensor, ""]:
     """Mean over anchors of mean_j softplus(alpha (l - s_ij)) + mean_k softplus(beta (s_ik - l)), l the threshold."""
-    s, pos, neg = scores.s, scores.pos, scores.neg
-    rate = torch.where(pos, -alpha, torch.where(neg, beta, 0.0)).to(s.dtype)  # one softplus serves both signs
-    pulled, pushed = (1.0 / mask.sum(dim=1, keepdim=True) for mask in (pos, neg))  # inf where none, then not chosen
-    share = torch.where(pos, pulled, torch.where(neg, pushed, 0.0)).to(s.dtype)
-    return (softplus(rate * (s - threshold), threshold=80.0) * share).sum() / len(s)
+    pos, neg = scores.pos.to(scores.s.dtype), scores.neg.to(scores.s.dtype)
+    rate = beta * neg - alpha * pos  # one softplus serves both signs
+    share = pos / _number(pos) + neg / _number(neg)
+    return (softplus(rate * (scores.s - threshold), threshold=80.0) * share).sum() / len(share)
+
+
+def _number(mask: Float[Tensor, "n m"]) -> Float[Tensor, "n 1"]:
+    """How many a row has; 1 where it has none, since there is nothing to divide."""
+    return mask.sum(dim=1, keepdim=True).clamp(min=1.0)

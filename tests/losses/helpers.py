@@ -1,6 +1,7 @@
 """What the tests of the losses share: points on the unit circle, random batches, stored oracle numbers, gradients."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.geometry import Embeddings, Scores, score
+from models.geometry import Embeddings, Scores, masks, score
+from models.sensitivity import pair_weights
 
 _ORACLES = Path(__file__).parents[1] / "oracles"
 
@@ -90,3 +92,74 @@ def gradient_is_numerical(module: Any, scores: Scores, **knobs: Any) -> bool:
 
     s = scores.s.detach().double().clone().requires_grad_()
     return bool(torch.autograd.gradcheck(of, (s,), eps=1e-6, atol=1e-7, rtol=1e-5))
+
+
+def samples() -> dict[str, Embeddings]:
+    """Ordinary and degenerate batches in float64, for comparison with plain loops."""
+    return {
+        "balanced": random_batch(24, 4),
+        "many classes": random_batch(15, 9, seed=1),
+        "one class large": Embeddings(random_batch(12, 2, seed=2).z, torch.tensor([0] * 8 + [1, 1, 2, 3])),
+        "easy": random_batch(18, 3, seed=3, spread=0.2),
+        "views": two_views(7, seed=4),
+        **degenerate_batches(),
+    }
+
+
+def plain(batch: Embeddings) -> tuple[list[list[float]], list[int]]:
+    """Cosines and groups (instances if given, else labels) by plain loops, as Python numbers."""
+    rows: list[list[float]] = batch.z.tolist()
+    unit = [[value / math.sqrt(sum(v * v for v in row)) for value in row] for row in rows]
+    group = batch.y if batch.instance is None else batch.instance
+    return [[sum(a * b for a, b in zip(u, v, strict=True)) for v in unit] for u in unit], group.tolist()
+
+
+def positives(i: int, group: Sequence[int]) -> list[int]:
+    """Other members of i's group."""
+    return [j for j, g in enumerate(group) if g == group[i] and j != i]
+
+
+def negatives(i: int, group: Sequence[int]) -> list[int]:
+    """All that are not of i's group."""
+    return [j for j, g in enumerate(group) if g != group[i]]
+
+
+def stored_batch(numbers: dict[str, Any]) -> Embeddings:
+    """The unit rows and labels of a stored oracle."""
+    inputs = numbers["inputs"]
+    return Embeddings(torch.tensor(inputs["z"], dtype=torch.float64), torch.tensor(inputs["labels"]))
+
+
+def raw_gradient(module: Any, batch: Embeddings, **knobs: Any) -> Tensor:
+    """Gradient at the rows used as they are, without the normalisation in between."""
+    z = batch.z.detach().clone().requires_grad_()
+    value = module.loss(Scores(z @ z.T, *masks(batch)), **knobs)
+    (gradient,) = torch.autograd.grad(value, z)
+    return gradient
+
+
+def misses_stored(module: Any, numbers: dict[str, Any], name: str, **knobs: Any) -> dict[str, float]:
+    """Largest absolute difference from a stored oracle in value, gradients and signed pair weights; name "": one."""
+    batch = stored_batch(numbers)
+    stored = {
+        key: numbers[key][name] if name else numbers[key] for key in ("loss", "grad", "grad_tangent", "pair_weights")
+    }
+    scores = score(batch)
+    value, tangent = value_and_gradient(module, batch, **knobs)
+    signed = torch.tensor(stored["pair_weights"]) * (scores.neg.double() - scores.pos.double())
+    return {
+        "value": abs(value - stored["loss"]),
+        "grad": (raw_gradient(module, batch, **knobs) - torch.tensor(stored["grad"])).abs().max().item(),
+        "grad_tangent": (tangent - torch.tensor(stored["grad_tangent"])).abs().max().item(),
+        "pair_weights": (pair_weights(module, scores, **knobs) - signed).abs().max().item(),
+    }
+
+
+def not_finite(module: Any, dtype: torch.dtype = torch.float64, **knobs: Any) -> list[str]:
+    """Names of the degenerate batches on which value or gradient is not finite."""
+    bad = []
+    for name, batch in degenerate_batches(dtype).items():
+        value, gradient = value_and_gradient(module, batch, **knobs)
+        if not (math.isfinite(value) and bool(gradient.isfinite().all())):
+            bad.append(name)
+    return bad
