@@ -1,4 +1,4 @@
-"""Simple contrastive loss against loops from the paper, the stored oracle, hand numbers and the hot limit of InfoNCE."""
+"""Simple contrastive loss against loops from the paper, the oracle, hand numbers and the limit of a hot InfoNCE."""
 
 import math
 
