@@ -79,6 +79,9 @@ class Objective(nn.Module):
 
     def levels(self, counts: Counts) -> dict[str, float]:
         """Reference levels at these counts and the present knobs, those that are defined."""
+        if self.head is not None or (self.own is not None and hasattr(self.own, "score")):
+            # Items race against all classes of the training set, however few of them a batch holds.
+            counts = replace(counts, classes=self.context.classes)
         values = {level.name: level.value(counts, self.knobs) for level in self.spec.levels}
         return {name: float(value) for name, value in values.items() if value is not None}
 
