@@ -7,8 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from models.training.trace import TraceView
@@ -20,30 +19,25 @@ EVERY_S = 0.1
 class Progress:
     """A bar on standard error where that is a terminal; elsewhere one line at the end."""
 
-    def __init__(self, total: int, label: str, step: int) -> None:
+    def __init__(self, total: int, label: str) -> None:
         self._total, self._label = total, label
         self._terminal = sys.stderr.isatty()
         self._shown = time.perf_counter()
-        self._step, self._loss = step, float("nan")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        start = "\r" if self._terminal else ""
-        end = " " * 20 if self._terminal else ""
-        sys.stderr.write(f"{start}{self._label}: step {self._step} of {self._total}, loss {self._loss:.4g}{end}\n")
-        sys.stderr.flush()
 
     def show(self, step: int, loss: float) -> None:
         """Draw at most ten times a second."""
-        self._step, self._loss = step, loss
         now = time.perf_counter()
         if not self._terminal or now - self._shown < EVERY_S:
             return
         self._shown = now
         full = WIDTH * step // max(self._total, 1)
         sys.stderr.write(f"\r[{'#' * full}{'.' * (WIDTH - full)}] {step}/{self._total}  loss {loss:.4g}  ")
+        sys.stderr.flush()
+
+    def end(self, step: int, loss: float) -> None:
+        """The last line, on a terminal in place of the bar."""
+        start, blank = ("\r", " " * WIDTH) if self._terminal else ("", "")
+        sys.stderr.write(f"{start}{self._label}: step {step} of {self._total}, loss {loss:.4g}{blank}\n")
         sys.stderr.flush()
 
 

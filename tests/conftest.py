@@ -32,7 +32,9 @@ CHROMIUM_ARGS = [
 START_S = 60  # generous: the machine may be busy, and no test asserts a time
 
 # Shapes and types of annotations are checked on every call in the tests; the app itself pays nothing for them.
-install_import_hook(["models.geometry", "models.losses", "models.diagnostics"], "tests.typecheck.checked")
+# A whole number may stand for a float, as everywhere in Python.
+CHECK = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+install_import_hook(["models.geometry", "models.losses", "models.diagnostics"], CHECK)
 torch.set_num_threads(1)
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")

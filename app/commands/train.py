@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -114,10 +114,13 @@ class _Job:
 
     def _advance(self) -> None:
         total = self.run.config.steps
-        with output.Progress(total, self.run.label, self.run.step) as bar:
+        bar = output.Progress(total, self.run.label)
+        try:
             while self.run.step < total and not self.stop:
                 self.run.advance(min(SLICE, total - self.run.step))
                 bar.show(self.run.step, self.run.trace.loss[-1])
+        finally:
+            bar.end(self.run.step, self.run.trace.loss[-1] if self.run.trace.loss else nan)
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         """Stop after the slice that is being trained, so that the state kept is that of a whole step."""
