@@ -47,11 +47,12 @@ class _Stream:
         self.members, self.rng, self.left = members, rng, members[:0]
 
     def __call__(self, n: int) -> np.ndarray:
-        """The next n members; none comes twice in one call while the class has n of them."""
-        while len(self.left) < n:
+        """The next n members; one comes again in a call only after all others have come as often."""
+        rounds, n = divmod(n, len(self.members))
+        if n > len(self.left):
             fresh = self.rng.permutation(self.members)
             # What is left over from the last round comes first, and again only after all others.
             again = np.isin(fresh, self.left)
             self.left = np.concatenate([self.left, fresh[~again], fresh[again]])
         taken, self.left = self.left[:n], self.left[n:]
-        return taken
+        return np.concatenate([np.tile(self.members, rounds), taken])
