@@ -9,6 +9,7 @@ import tomllib
 import webbrowser
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -18,8 +19,8 @@ from starlette.middleware import Middleware
 
 from app import startup
 from app.cli import incident
-from app.home import ROOT
 
+ROOT = Path(__file__).parents[1]  # the folder that holds app, components and models
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
@@ -82,7 +83,7 @@ async def _refuse(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def options() -> dict[str, Any]:
+def streamlit_options() -> dict[str, Any]:
     """The settings of .streamlit/config.toml as dotted names: given explicitly they hold in any working folder.
 
     So neither a file in the user's home nor an environment variable can loosen them.
@@ -118,7 +119,7 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
 
 def build() -> st.App:
     """The page as an ASGI app."""
-    hosts = frozenset(str(host).lower() for host in options()["server.allowedHosts"])
+    hosts = frozenset(str(host).lower() for host in streamlit_options()["server.allowedHosts"])
     return st.App(
         ROOT / "app" / "main.py",
         lifespan=_lifespan,
@@ -133,7 +134,7 @@ def serve(address: str, port: int, *, browser: bool) -> None:
     # Streamlit looks for settings beside this path and puts its folder on the import path: the root, not app/.
     sys.argv = [str(ROOT / "app")]
     threading.Thread(target=_announce, args=(url, browser), name="announce", daemon=True).start()
-    chosen = {**options(), "server.address": address, "server.port": port, "logger.hideWelcomeMessage": True}
+    chosen = {**streamlit_options(), "server.address": address, "server.port": port, "logger.hideWelcomeMessage": True}
     with suppress(KeyboardInterrupt):  # uvicorn has shut down in order and passes the signal on
         build().run(config=chosen)
 

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the run diverged or something unexpected happened, 2 bad i
 
 import argparse
 import ast
+import os
 import secrets
 import sys
 import traceback
@@ -13,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from app.home import home
+from models.settings import Settings
 
 COMMANDS = Path(__file__).parent / "commands"
 PAGE = "serve"  # what runs when no command is named
@@ -100,7 +101,8 @@ def _complain(text: str, code: int) -> int:
 
 def _logged(details: str) -> str:
     """Keep a traceback where it can be found again, and say so without showing it."""
-    number, log = incident(), home() / "incidents.log"
+    home = Settings.from_environment({"LOSSLAB_HOME": os.environ.get("LOSSLAB_HOME", "")}).home
+    number, log = incident(), home / "incidents.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:

@@ -2,13 +2,12 @@
 
 import gc
 import logging
-import os
 import threading
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from app.home import home
+from models.settings import Settings
 
 COLLECT_EVERY_S = 60.0
 Stage = tuple[str, Callable[[], Any]]
@@ -95,8 +94,7 @@ def _catalogue() -> None:
 
 
 def _engine() -> Any:
-    cluster = import_module("models.engine.cluster")
-    return cluster.Engine.start(cluster.Settings(home=home(), scheduler=os.environ.get("LOSSLAB_SCHEDULER", "")))
+    return import_module("models.engine.cluster").Engine.start(Settings.from_environment())
 
 
 ENGINE = "Starting the training workers"

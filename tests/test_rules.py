@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
-from app.asgi import options
+from app.asgi import streamlit_options
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted(path for layer in ("app", "components", "models") for path in (ROOT / layer).rglob("*.py"))
@@ -144,7 +144,7 @@ def test_the_checks_let_safe_lines_pass(line: str) -> None:
     ],
 )
 def test_settings(name: str, value: object) -> None:
-    assert options()[name] == value  # what python -m app passes
+    assert streamlit_options()[name] == value  # what python -m app passes
     assert config.get_option(name) == value  # what Streamlit itself reads from the file in this folder
 
 

@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 
 from app.cli import DONE, Refused
-from app.home import home
+from models.settings import Settings
 
 ADDRESS = "127.0.0.1"
 
@@ -19,7 +19,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check what a start needs, then serve until stopped; Ctrl-C is the normal end and gives exit code 0."""
     port = free_port(args.port)
-    writable(home())
+    try:
+        settings = Settings.from_environment()
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    writable(settings.home)
     # Streamlit takes most of a second to import: a refused start and --help answer without it.
     from app.asgi import serve
 
@@ -48,7 +52,7 @@ def writable(folder: Path) -> None:
     """Make the folder of runs if need be; raises Refused if nothing can be written there."""
     trial = folder / ".write-test.tmp"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         trial.write_bytes(b"")
         trial.unlink()
     except OSError as error:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from app import output, settings
+from app import options, output
 from app.cli import DONE, FAILED, INTERRUPTED, Refused
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check everything that can be checked, train, keep, tell."""
-    settings.exclusive(args)
-    raw = settings.raw_config(args)
+    options.exclusive(args)
+    raw = options.raw_config(args)
     out = _folder(args)
     return _Job(_build(args, raw), out, as_json=args.json).train()
 
