@@ -156,7 +156,11 @@ class Run:
 
     def save(self, folder: str | Path) -> None:
         """Write the whole state into a folder: safetensors and JSON, whole or not at all."""
-        keep.write(Path(folder), self.config, self.step, self.trace.view(), self._tensors())
+        keep.write_packed(Path(folder), *self.pack())
+
+    def pack(self) -> tuple[bytes, str]:
+        """The whole state as (safetensors bytes, manifest), as `save` writes them."""
+        return keep.pack(self.config, self.step, self.trace.view(), self._tensors())
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
