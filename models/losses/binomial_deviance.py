@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from models.fused_softmax import as_number
 from models.geometry import Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
@@ -57,7 +58,7 @@ SPEC = LossSpec(
 
 def loss(scores: Scores, *, alpha: float = 2.0, beta: float = 40.0, threshold: float = 0.5) -> Float[Tensor, ""]:
     """Mean over anchors of mean_j softplus(alpha (l - s_ij)) + mean_k softplus(beta (s_ik - l)), l the threshold."""
-    pos, neg = scores.pos.to(scores.s.dtype), scores.neg.to(scores.s.dtype)
+    pos, neg = as_number(scores.pos, scores.s), as_number(scores.neg, scores.s)
     rate = beta * neg - alpha * pos  # one softplus serves both signs
     share = pos / _number(pos) + neg / _number(neg)
     return (softplus(rate * (scores.s - threshold), threshold=80.0) * share).sum() / len(share)

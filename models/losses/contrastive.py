@@ -1,9 +1,9 @@
 """Contrastive loss on cosines: every positive is pulled alike, every negative above a threshold is pushed alike."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.fused_softmax import as_number
 from models.geometry import Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
@@ -48,5 +48,5 @@ SPEC = LossSpec(
 
 def loss(scores: Scores, *, threshold: float = 0.5) -> Float[Tensor, ""]:
     """Mean over anchors of sum_k [s_ik - threshold]_+ - sum_j s_ij, k over negatives and j over positives of i."""
-    push = torch.where(scores.neg, (scores.s - threshold).relu(), 0.0)
-    return torch.where(scores.pos, -scores.s, push).sum() / len(scores.s)
+    push = (scores.s - threshold).relu() * as_number(scores.neg, scores.s)
+    return (push - scores.s * as_number(scores.pos, scores.s)).sum() / len(scores.s)

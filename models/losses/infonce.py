@@ -2,12 +2,11 @@
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from models.fused_softmax import fused_infonce, row_logsumexp
+from models.fused_softmax import as_number, fused_infonce, row_logsumexp
 from models.geometry import Embeddings, Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
@@ -63,7 +62,8 @@ def loss(scores: Scores, *, temperature: float = 0.1) -> Float[Tensor, ""]:
     push = row_logsumexp(logits, scores.neg)[:, None]  # (n, 1)
     per_pair = softplus(push - logits, threshold=80.0)  # (n, m)
     # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
-    return torch.where(scores.pos, per_pair, 0.0).sum() / max(int(scores.pos.sum()), 1)
+    pos = as_number(scores.pos, per_pair)
+    return (per_pair * pos).sum() / pos.sum().clamp(min=1.0)
 
 
 def fused(embeddings: Embeddings, *, temperature: float = 0.1) -> Float[Tensor, ""]:

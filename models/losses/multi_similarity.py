@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from models.fused_softmax import row_logsumexp
+from models.fused_softmax import as_number, row_logsumexp
 from models.geometry import Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
@@ -74,8 +74,9 @@ SPEC = LossSpec(
 def mined(scores: Scores, margin: float) -> tuple[Bool[Tensor, "n m"], Bool[Tensor, "n m"]]:
     """Positives below the hardest negative + margin, negatives above the hardest positive - margin; no rivals: none."""
     s = scores.s.detach()
-    hardest_positive = torch.where(scores.pos, s, torch.inf).amin(dim=1, keepdim=True)
-    hardest_negative = torch.where(scores.neg, s, -torch.inf).amax(dim=1, keepdim=True)
+    far = torch.finfo(s.dtype).max / 2  # where a mask is off, out of the way; a row without rivals keeps nothing
+    hardest_positive = torch.sub(s, as_number(scores.pos, s).sub_(1.0), alpha=far).amin(dim=1, keepdim=True)
+    hardest_negative = torch.add(s, as_number(scores.neg, s).sub_(1.0), alpha=far).amax(dim=1, keepdim=True)
     return scores.pos & (s < hardest_negative + margin), scores.neg & (s > hardest_positive - margin)
 
 

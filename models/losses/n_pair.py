@@ -1,12 +1,11 @@
 """N-pair: InfoNCE without a temperature, the smooth form of a triplet against all negatives at once."""
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from models.fused_softmax import row_logsumexp
+from models.fused_softmax import as_number, row_logsumexp
 from models.geometry import Scores
 from models.spec import Counts, Level, LossSpec, Paper
 
@@ -49,4 +48,5 @@ def loss(scores: Scores) -> Float[Tensor, ""]:
     push = row_logsumexp(scores.s, scores.neg)[:, None]  # (n, 1)
     per_pair = softplus(push - scores.s, threshold=80.0)  # (n, m)
     # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
-    return torch.where(scores.pos, per_pair, 0.0).sum() / max(int(scores.pos.sum()), 1)
+    pos = as_number(scores.pos, per_pair)
+    return (per_pair * pos).sum() / pos.sum().clamp(min=1.0)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.fused_softmax import fused_supcon, row_logsumexp
+from models.fused_softmax import as_number, fused_supcon, row_logsumexp
 from models.geometry import Embeddings, Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
@@ -55,10 +55,11 @@ SPEC = LossSpec(
 def loss(scores: Scores, *, temperature: float = 0.1) -> Float[Tensor, ""]:
     """Mean over anchors with positives of mean_j -log(e_ij / sum_k e_ik), e = exp(s / T), k over all counted pairs."""
     logits = scores.s / temperature
-    positives = scores.pos.sum(dim=1)  # (n,)
+    pos = as_number(scores.pos, logits)
+    positives = pos.sum(dim=1)  # (n,)
     active = positives > 0
     rivals = row_logsumexp(logits, scores.pos | scores.neg)  # (n,), finite wherever there is a positive
-    pull = torch.where(scores.pos, logits, 0.0).sum(dim=1) / positives.clamp(min=1)
+    pull = (logits * pos).sum(dim=1) / positives.clamp(min=1.0)
     # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
     return torch.where(active, rivals - pull, 0.0).sum() / max(int(active.sum()), 1)
 

@@ -34,7 +34,7 @@ def test_equals_plain_loops(name: str, knobs: dict[str, float]) -> None:
 
 def test_by_hand() -> None:
     # 0, 60 | 90 deg, m 0.25, gamma 1. Positives at 0.5: -(0.75)(-0.25) = 0.1875. Negatives: (0.25)(-0.25) = -0.0625
-    # at 0, and s^2 - m^2 = 0.6875 at cos 30 deg. softplus(0.125) = 0.757599, softplus(0.875) = 1.223445; no third anchor.
+    # at 0, s^2 - m^2 = 0.6875 at cos 30 deg. softplus(0.125) = 0.757599, softplus(0.875) = 1.223445; no third anchor.
     value = circle.loss(helpers.circle([0, 60, 90], [0, 0, 1]), margin=0.25, gamma=1.0).item()
     assert value == pytest.approx((0.757599 + 1.223445) / 2, abs=1e-6)
 

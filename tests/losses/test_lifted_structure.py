@@ -32,7 +32,7 @@ def test_equals_plain_loops(name: str, threshold: float) -> None:
 
 
 def test_by_hand() -> None:
-    # 0, 60 | 90 deg: two anchors have one pair of each kind: 1 - 0.5 + 0 and 1 - 0.5 + cos 30 deg; the third no positive.
+    # 0, 60 | 90 deg: two anchors have a pair of each kind: 1 - 0.5 + 0 and 1 - 0.5 + cos 30 deg; the third no positive.
     value = lifted_structure.loss(helpers.circle([0, 60, 90], [0, 0, 1]), threshold=1.0).item()
     assert value == pytest.approx((0.5 + 1.3660254038) / 3, abs=1e-9)
 

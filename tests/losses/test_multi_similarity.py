@@ -49,8 +49,8 @@ def test_equals_plain_loops(name: str, knobs: dict[str, float]) -> None:
 @pytest.mark.parametrize(("mining_margin", "value"), [(0.0, 0.4750660), (0.1, 0.2375330)])
 def test_by_hand(mining_margin: float, value: float) -> None:
     # 0, 60 | 90 deg. Without mining: log(2) / 2 for both anchors of class 0, and 14.6410166 / 40 = 0.3660254 for both
-    # ends of the negative at cos 30 deg. Mining at 0.1 keeps of all that only the anchor at 60 deg: the one at 0 deg has its
-    # positive far above its negative, the one at 90 deg has no positive.
+    # ends of the negative at cos 30 deg. Mining at 0.1 keeps of all that only the anchor at 60 deg: the one at 0 deg
+    # has its positive far above its negative, the one at 90 deg has no positive.
     found = multi_similarity.loss(helpers.circle([0, 60, 90], [0, 0, 1]), mining_margin=mining_margin).item()
     assert found == pytest.approx(value, abs=1e-7)
 
