@@ -25,6 +25,8 @@ bench: .venv/test.stamp
 
 .venv/app.stamp: requirements.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements.txt
+	@# The first import of UMAP compiles for a minute or so and is kept beside the package: better here than in a run.
+	@OMP_NUM_THREADS=1 $(BIN)/python -W ignore -c 'import numpy, umap; umap.UMAP(n_neighbors=5, random_state=0).fit(numpy.random.default_rng(0).random((60, 4)))'
 	@touch $@
 
 .venv/test.stamp: tests/requirements.txt .venv/app.stamp

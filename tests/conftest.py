@@ -124,31 +124,39 @@ def browser() -> Iterator[Any]:
         running.close()
 
 
-@pytest.fixture
-def expected_console() -> list[str]:
-    """Parts of console errors that a test provokes on purpose; it appends them."""
-    return []
+class Watch:
+    """What a browser context did that it should not have: console errors, and requests that left this machine."""
 
+    def __init__(self, context: Any) -> None:
+        self.errors: list[str] = []
+        self.foreign: list[str] = []
+        self.expected: list[str] = []  # parts of errors that a test provokes on purpose
+        context.on("console", lambda message: self._note(message.text) if message.type == "error" else None)
+        context.on("weberror", lambda error: self._note(str(error.error)))
+        context.on("request", lambda request: None if _local(request.url) else self.foreign.append(request.url))
 
-@pytest.fixture
-def context(browser: Any, expected_console: list[str]) -> Iterator[Any]:
-    """A fresh browser context. Fails the test on a console error, and on any request that leaves this machine."""
-    fresh = browser.new_context(viewport={"width": 1440, "height": 1000})
-    errors: list[str] = []
-    foreign: list[str] = []
-    fresh.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    fresh.on("weberror", lambda error: errors.append(str(error.error)))
-    fresh.on("request", lambda request: None if _local(request.url) else foreign.append(request.url))
-    yield fresh
-    fresh.close()
-    unexpected = [text for text in errors if not any(part in text for part in expected_console)]
-    assert not foreign, f"requests left this machine: {foreign}"
-    assert not unexpected, f"console errors: {unexpected}"
+    def _note(self, text: str) -> None:
+        if not any(part in text for part in self.expected):
+            self.errors.append(text)
 
 
 def _local(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme in ("data", "blob", "about", "chrome") or parts.hostname in ("127.0.0.1", "localhost")
+
+
+@pytest.fixture
+def context(browser: Any) -> Iterator[Any]:
+    """A fresh browser context. Fails the test on a console error, and on any request that leaves this machine.
+
+    `context.watch.expected` takes parts of errors that a test provokes.
+    """
+    fresh = browser.new_context(viewport={"width": 1440, "height": 1000})
+    fresh.watch = Watch(fresh)
+    yield fresh
+    fresh.close()
+    assert not fresh.watch.foreign, f"requests left this machine: {fresh.watch.foreign}"
+    assert not fresh.watch.errors, f"console errors: {fresh.watch.errors}"
 
 
 @pytest.fixture
