@@ -1,0 +1,131 @@
+"""Every relation that a SPEC declares is a test here: RELATIONS maps (key, relation) to the function that shows it."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from models.catalogue import discover
+from models.geometry import Scores, score
+from models.losses import (
+    binomial_deviance,
+    contrastive,
+    infonce,
+    lifted_structure,
+    multi_similarity,
+    n_pair,
+    supcon,
+    triplet,
+)
+from models.sensitivity import pair_weights
+from tests.losses import helpers
+
+
+def same(left: torch.Tensor, right: torch.Tensor) -> None:
+    """Equal values, and not by both being zero."""
+    assert left.abs().max().item() > 1e-3
+    torch.testing.assert_close(left, right, rtol=1e-10, atol=1e-12)
+
+
+def one_of_each() -> Scores:
+    """Twelve anchors with five candidates: one positive, one negative, three that do not count."""
+    s = torch.rand(12, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64) * 2 - 1
+    column = torch.arange(5).repeat(12, 1)
+    return Scores(s, column == 1, column == 3)
+
+
+def infonce_equals_supcon_with_one_positive() -> None:
+    scores = score(helpers.two_views(9))
+    assert (scores.pos.sum(dim=1) == 1).all()
+    for temperature in (0.05, 0.5):
+        same(infonce.loss(scores, temperature=temperature), supcon.loss(scores, temperature=temperature))
+        left, right = (pair_weights(module, scores, temperature=temperature) for module in (infonce, supcon))
+        same(left, right)
+
+
+def infonce_differs_from_supcon_with_more() -> None:
+    scores = score(helpers.random_batch(12, 3))
+    assert abs(infonce.loss(scores, temperature=0.1) - supcon.loss(scores, temperature=0.1)).item() > 1e-3
+
+
+def infonce_equals_n_pair_at_temperature_one() -> None:
+    for scores in (score(helpers.random_batch(12, 3)), score(helpers.two_views(9))):
+        same(infonce.loss(scores, temperature=1.0), n_pair.loss(scores))
+        same(pair_weights(infonce, scores, temperature=1.0), pair_weights(n_pair, scores))
+
+
+def n_pair_equals_supcon_with_one_positive() -> None:
+    scores = score(helpers.two_views(9))
+    same(n_pair.loss(scores), supcon.loss(scores, temperature=1.0))
+
+
+def lifted_structure_equals_triplet_with_one_pair_of_each() -> None:
+    for margin in (0.2, 1.0):
+        left = lifted_structure.loss(one_of_each(), threshold=margin)
+        same(left, triplet.loss(one_of_each(), margin=margin, reduction="sum"))
+        weights = pair_weights(triplet, one_of_each(), margin=margin, reduction="sum")
+        same(pair_weights(lifted_structure, one_of_each(), threshold=margin), weights)
+
+
+def binomial_deviance_equals_multi_similarity_with_one_pair_of_each() -> None:
+    for scores in (one_of_each(), score(helpers.on_circle([0, 50, 110], [0, 0, 1]))):
+        scores = Scores(scores.s[:2], scores.pos[:2], scores.neg[:2])  # the third point of the circle has two negatives
+        knobs = {"alpha": 1.0, "beta": 1.0, "threshold": 0.3}
+        same(binomial_deviance.loss(scores, **knobs), multi_similarity.loss(scores, mining_margin=0.0, **knobs))
+        left = pair_weights(binomial_deviance, scores, **knobs)
+        same(left, pair_weights(multi_similarity, scores, mining_margin=0.0, **knobs))
+
+
+def contrastive_is_minus_the_positive_scores_when_no_negative_passes() -> None:
+    scores = score(helpers.random_batch(12, 3))
+    assert scores.s[scores.neg].max().item() < 0.9999
+    same(contrastive.loss(scores, threshold=1.0), -scores.s[scores.pos].sum() / 12)
+
+
+_ONE_PAIR = "at alpha = beta = 1 without mining when no anchor has two positives or two negatives"
+_ONE_OF_EACH = "when each anchor has one positive and one negative"
+RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
+    ("infonce", "equals supcon when each anchor has one positive"): infonce_equals_supcon_with_one_positive,
+    ("infonce", "equals n_pair at temperature 1"): infonce_equals_n_pair_at_temperature_one,
+    ("supcon", "equals infonce when each anchor has one positive"): infonce_equals_supcon_with_one_positive,
+    ("n_pair", "equals infonce at temperature 1"): infonce_equals_n_pair_at_temperature_one,
+    (
+        "n_pair",
+        "equals supcon at temperature 1 when each anchor has one positive",
+    ): n_pair_equals_supcon_with_one_positive,
+    (
+        "lifted_structure",
+        f"equals triplet (sum) with margin = threshold {_ONE_OF_EACH}",
+    ): lifted_structure_equals_triplet_with_one_pair_of_each,
+    (
+        "triplet",
+        f"(sum) equals lifted_structure with threshold = margin {_ONE_OF_EACH}",
+    ): lifted_structure_equals_triplet_with_one_pair_of_each,
+    (
+        "binomial_deviance",
+        f"equals multi_similarity {_ONE_PAIR}",
+    ): binomial_deviance_equals_multi_similarity_with_one_pair_of_each,
+    (
+        "multi_similarity",
+        f"equals binomial_deviance {_ONE_PAIR}",
+    ): binomial_deviance_equals_multi_similarity_with_one_pair_of_each,
+    (
+        "contrastive",
+        "equals minus the sum of positive scores over n when no negative passes the threshold",
+    ): contrastive_is_minus_the_positive_scores_when_no_negative_passes,
+}
+
+
+@pytest.mark.parametrize(("key", "relation"), RELATIONS)
+def test_relation_holds(key: str, relation: str) -> None:
+    RELATIONS[key, relation]()
+
+
+def test_relation_needs_its_condition() -> None:
+    infonce_differs_from_supcon_with_more()
+
+
+def test_every_declared_relation_is_shown_and_no_other() -> None:
+    declared = {(key, relation) for key, module in discover("losses").items() for relation in module.SPEC.relations}
+    assert declared
+    assert declared == set(RELATIONS)
