@@ -1,0 +1,82 @@
+"""Items and their pairs: what every diagnostic of embeddings and scores starts from."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from models.snapshot import Snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """Some items of a probe with the scores of all their pairs; the diagonal is in neither mask."""
+
+    u: Float[np.ndarray, "n d"]  # unit rows; a zero row stays zero
+    y: Int[np.ndarray, " n"]
+    s: Float[np.ndarray, "n n"]  # cosine
+    pos: Bool[np.ndarray, "n n"]
+    neg: Bool[np.ndarray, "n n"]
+
+
+@dataclass(frozen=True, eq=False)
+class PairScores:
+    """Scores of positive and of negative pairs, each rising."""
+
+    positive: Float[np.ndarray, " p"]
+    negative: Float[np.ndarray, " q"]
+
+    @property
+    def complete(self) -> bool:
+        """True if there is at least one pair of each kind."""
+        return len(self.positive) > 0 and len(self.negative) > 0
+
+
+def unit_rows(z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Rows scaled to length 1; a zero row stays zero."""
+    length = np.sqrt(np.einsum("ij,ij->i", z, z))
+    return z / np.where(length > 0, length, 1)[:, None]
+
+
+def items_of(z: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"]) -> Items:
+    """All pairs of embeddings z, by label."""
+    u = unit_rows(z)
+    same = y[:, None] == y[None, :]
+    neg = ~same
+    np.fill_diagonal(same, val=False)
+    return Items(u, y, u @ u.T, same, neg)
+
+
+def snapshot_items(snapshot: Snapshot, keep: Bool[np.ndarray, " n"]) -> Items:
+    """The kept items of a snapshot, with the scores and masks it holds."""
+    rows = np.flatnonzero(keep)
+    square = np.ix_(rows, rows)
+    return Items(
+        unit_rows(snapshot.z[rows]), snapshot.y[rows], snapshot.s[square], snapshot.pos[square], snapshot.neg[square]
+    )
+
+
+def unordered(pos: Bool[np.ndarray, "n m"], neg: Bool[np.ndarray, "n m"]) -> bool:
+    """True for items scored against themselves: then (i, j) and (j, i) are one pair.
+
+    Told by the diagonal, which `models.geometry.masks` leaves out of both masks there and only there.
+    """
+    return pos.shape[0] == pos.shape[1] and not (pos.diagonal().any() or neg.diagonal().any())
+
+
+def pair_scores(s: Float[np.ndarray, "n m"], pos: Bool[np.ndarray, "n m"], neg: Bool[np.ndarray, "n m"]) -> PairScores:
+    """Sorted scores of both kinds of pair, each unordered pair once; rows and columns of two towers are all counted."""
+    if unordered(pos, neg):
+        once = upper(len(s))
+        s, pos, neg = s.ravel()[once], pos.ravel()[once], neg.ravel()[once]
+    return PairScores(np.sort(s[pos]), np.sort(s[neg]))
+
+
+@lru_cache(maxsize=4)
+def upper(n: int) -> Int[np.ndarray, " pairs"]:
+    """Flat positions of the upper triangle of an n x n matrix, kept: the same probe is measured again and again."""
+    rows, columns = np.triu_indices(n, k=1)
+    flat = rows * n + columns
+    flat.flags.writeable = False
+    return flat

@@ -1,0 +1,85 @@
+"""Retrieval and classification by nearest neighbours, and a linear probe."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from models.diagnostics.items import Items
+from models.diagnostics.order import ranking
+from models.diagnostics.summary import Neighbours
+
+VOTERS = 5
+
+
+def neighbours(items: Items) -> Neighbours:
+    """recall@1, MAP@R (Musgrave et al. 2020) and leave-one-out vote of VOTERS neighbours; ties by index.
+
+    Means over the items that have another of their class; nan where there is none.
+    """
+    asking = items.pos.any(axis=1)
+    if not asking.any():
+        return Neighbours(*[float("nan")] * 3)
+    total = items.pos[asking].sum(axis=1)
+    nearest = _others(items.s, max(int(total.max()), VOTERS))[asking]
+    relevant = items.y[nearest] == items.y[asking, None]
+    knn = _vote(items.y, nearest[:, :VOTERS]) == items.y[asking]
+    return Neighbours(float(relevant[:, 0].mean()), map_at_r(relevant, total), float(knn.mean()))
+
+
+def first_hits(items: Items) -> Float[np.ndarray, " n"]:
+    """1 where an item's nearest other is of its class, 0 where not, nan where it has no other of its class."""
+    asking = items.pos.any(axis=1)
+    hits = np.full(len(items.y), np.nan)
+    if asking.any():
+        s = items.s.copy()
+        np.fill_diagonal(s, -np.inf)
+        hits[asking] = items.y[s.argmax(axis=1)[asking]] == items.y[asking]
+    return hits
+
+
+def _others(s: Float[np.ndarray, "n n"], top: int) -> Int[np.ndarray, "n k"]:
+    """The nearest other items by falling score, at most `top` of them."""
+    s = s.copy()
+    np.fill_diagonal(s, -np.inf)  # an item comes last in its own list, and is cut off
+    return ranking(s, min(top, len(s) - 1))
+
+
+def map_at_r(relevant: Bool[np.ndarray, "a k"], total: Int[np.ndarray, " a"]) -> float:
+    """Mean over rows of (1 / R) sum_{k <= R} precision@k [k-th is relevant], R = total relevant candidates of the row.
+
+    relevant: the first candidates of each row in ranked order, at least max(total) of them.
+    """
+    rank = np.arange(1, relevant.shape[1] + 1)
+    precision = np.cumsum(relevant, axis=1, dtype=np.int32) / rank
+    counted = relevant & (rank <= total[:, None])
+    return float(((precision * counted).sum(axis=1) / total).mean())
+
+
+def _vote(y: np.ndarray, nearest: np.ndarray) -> np.ndarray:
+    """Most frequent label among each row's neighbours; a tie goes to the smallest label."""
+    labels, code = np.unique(y, return_inverse=True)
+    rows = np.repeat(np.arange(len(nearest)), nearest.shape[1])
+    votes = np.bincount(rows * len(labels) + code[nearest].ravel(), minlength=len(nearest) * len(labels))
+    winners: np.ndarray = labels[votes.reshape(len(nearest), len(labels)).argmax(axis=1)]
+    return winners
+
+
+def linear_probe(
+    train_z: Float[np.ndarray, "t d"],
+    train_y: Int[np.ndarray, " t"],
+    test_z: Float[np.ndarray, "n d"],
+    test_y: Int[np.ndarray, " n"],
+) -> float:
+    """Test accuracy of a softmax regression on standardised embeddings; nan without two training classes or test items.
+
+    Give rows normalised or not: what is given is what is probed. A feature that does not vary is left at zero.
+    """
+    if len(np.unique(train_y)) < 2 or len(test_y) == 0:
+        return float("nan")
+    # scikit-learn takes two seconds to import, and only finished runs are probed.
+    from sklearn.linear_model import LogisticRegression
+
+    mean, spread = train_z.mean(axis=0, dtype=np.float64), train_z.std(axis=0, dtype=np.float64)
+    varies = spread > np.finfo(train_z.dtype).eps * np.maximum(np.abs(mean), 1e-30)
+    scale = np.where(varies, 1 / np.where(varies, spread, 1), 0)
+    model = LogisticRegression(max_iter=2000).fit((train_z - mean) * scale, train_y)
+    return float((model.predict((test_z - mean) * scale) == test_y).mean())

@@ -1,0 +1,42 @@
+"""The plane of Wang and Liu (arXiv 2012.09740): how evenly embeddings spread against how tight classes stay."""
+
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from models.diagnostics.items import Items
+from models.diagnostics.summary import Plane
+
+SHARPNESS = 2.0  # t of the uniformity; the value that reproduces the paper's figures
+
+
+def closeness(items: Items) -> Float[np.ndarray, "n n"]:
+    """exp(-t ||u_i - u_j||^2) with t = SHARPNESS, 0 on the diagonal.
+
+    ||u_i - u_j||^2 = |u_i|^2 + |u_j|^2 - 2 s_ij, where |u| is 1 or, for a zero row, 0.
+    """
+    own = np.exp(-SHARPNESS * np.einsum("ij,ij->i", items.u, items.u))
+    close: np.ndarray = np.exp(2.0 * SHARPNESS * items.s)
+    close *= own[:, None]
+    close *= own
+    np.fill_diagonal(close, 0.0)
+    return close
+
+
+def plane(items: Items) -> Plane:
+    """All four numbers over distinct pairs; each is nan where it has no pair to stand on."""
+    n = len(items.y)
+    if n < 2:
+        return Plane(*[float("nan")] * 4)
+    pairs = n * (n - 1)  # each pair twice, here and below
+    uniformity = -math.log(float(closeness(items).sum(dtype=np.float64)) / pairs)
+    size = np.einsum("ij,ij->i", items.u, items.u)
+    partners = np.count_nonzero(items.pos, axis=1)
+    positives = int(partners.sum())
+    if positives == 0:
+        return Plane(uniformity, float("nan"), 0.0, float("nan"))
+    agreement = float((items.s * items.pos).sum(dtype=np.float64))
+    # Rounding may leave the distance of equal rows an ulp below zero.
+    alignment = max(float(2.0 * (size @ partners) - 2.0 * agreement) / positives, 0.0)
+    return Plane(uniformity, agreement / positives, agreement / pairs, alignment)

@@ -1,0 +1,88 @@
+"""From a snapshot to all that the panels draw."""
+
+import numpy as np
+
+from models.diagnostics.histogram import histogram
+from models.diagnostics.items import Items, pair_scores, snapshot_items
+from models.diagnostics.neighbours import neighbours
+from models.diagnostics.plane import plane
+from models.diagnostics.projection import Frame, pca_frame, project, trustworthiness
+from models.diagnostics.roc import roc
+from models.diagnostics.spectrum import spectrum
+from models.diagnostics.summary import (
+    TRACE_POINTS,
+    Curves,
+    Mark,
+    Points,
+    RocCurve,
+    ScoreHistogram,
+    Summary,
+)
+from models.diagnostics.weights import weight_profile
+from models.snapshot import Snapshot
+from models.training.trace import TraceView
+
+
+def summarise(snapshot: Snapshot, frame: Frame | None = None) -> Summary:
+    """Everything the panels draw of one moment.
+
+    frame: the PCA frame to draw the map in, kept by the caller so that points keep their place; None fits one here. To
+    follow a run closely, refit with `pca_frame(snapshot.z, previous=frame)` now and then.
+    """
+    seen = snapshot_items(snapshot, snapshot.seen)
+    scores, curve = _verification(seen)
+    scores_unseen, roc_unseen, why = _unseen(snapshot)
+    return Summary(
+        step=snapshot.step,
+        label=snapshot.label,
+        config=snapshot.config.to_json(),
+        scores=scores,
+        scores_unseen=scores_unseen,
+        roc=curve,
+        roc_unseen=roc_unseen,
+        plane=plane(seen),
+        spectrum=spectrum(seen.u),
+        neighbours=neighbours(seen),
+        weights=weight_profile(snapshot),
+        points=_points(snapshot, frame),
+        curves=thin(snapshot.trace),
+        levels=dict(snapshot.levels),
+        marks=_marks(snapshot),
+        why_no_weight=snapshot.why_no_weight,
+        why_no_unseen=why,
+    )
+
+
+def _verification(items: Items) -> tuple[ScoreHistogram, RocCurve]:
+    pairs = pair_scores(items.s, items.pos, items.neg)
+    return histogram(pairs), roc(items.s, items.pos, items.neg)
+
+
+def _unseen(snapshot: Snapshot) -> tuple[ScoreHistogram | None, RocCurve | None, str]:
+    """Pairs among items of unseen classes, or the reason why there are none."""
+    unseen = ~snapshot.seen
+    if np.count_nonzero(unseen) < 2:
+        return None, None, snapshot.why_no_unseen or "the probe holds fewer than two items of unseen classes"
+    scores, curve = _verification(snapshot_items(snapshot, unseen))
+    return scores, curve, snapshot.why_no_unseen
+
+
+def _points(snapshot: Snapshot, frame: Frame | None) -> Points:
+    xy = project(snapshot.z, pca_frame(snapshot.z) if frame is None else frame)
+    trust = trustworthiness(snapshot.z, xy)
+    return Points(xy.astype(np.float32), snapshot.y, snapshot.item, snapshot.seen, "PCA", trust)
+
+
+def thin(trace: TraceView) -> Curves:
+    """At most TRACE_POINTS steps evenly through the trace, first and last included, and all rows of measures."""
+    steps = len(trace.loss)
+    chosen = np.arange(steps)
+    if steps > TRACE_POINTS:
+        chosen = np.linspace(0, steps - 1, TRACE_POINTS).round().astype(np.int64)
+    return Curves(chosen, trace.loss[chosen], trace.grad_norm[chosen], trace.measured_step, dict(trace.measured))
+
+
+def _marks(snapshot: Snapshot) -> tuple[Mark, ...]:
+    """Changes of a knob up to now."""
+    events = [event for event in snapshot.config.events if event.step <= snapshot.step]
+    return tuple(Mark(event.step, f"{event.knob} = {event.value}") for event in events)
