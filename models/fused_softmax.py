@@ -31,26 +31,30 @@ class _RowLogSumExp(torch.autograd.Function):
     """Keeps the exponentials of the forward pass: backward is one product."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, mask: Tensor) -> Tensor:
-        far = torch.finfo(x.dtype).max / 2
-        held = torch.add(x, as_number(mask, x).sub_(1.0), alpha=far)  # x in the mask, near -far outside: e^that is 0
-        top = held.amax(dim=1, keepdim=True)
-        top = top.masked_fill(top < -far / 2, 0.0)  # else the entries of an empty row would be its top
-        held = held.sub_(top).mul_(_LOG2E).exp2_()
+    def forward(ctx: Any, x: Tensor, mask: Tensor, rate: float) -> Tensor:
+        far = math.copysign(torch.finfo(x.dtype).max / 2, rate)
+        held = torch.add(x, as_number(mask, x).sub_(1.0), alpha=far)  # x in the mask, near -far outside: 2^that is 0
+        top = (held.amax if rate > 0 else held.amin)(dim=1, keepdim=True)
+        top = top.masked_fill(top.abs() > abs(far) / 2, 0.0)  # else the entries of an empty row would be its top
+        held = held.sub_(top).mul_(rate * _LOG2E).exp2_()
         total = held.sum(dim=1, keepdim=True)
         ctx.save_for_backward(held, total)
-        return (total.log() + top).squeeze(1)
+        ctx.rate = rate
+        return (total.log() + rate * top).squeeze(1)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         held, total = ctx.saved_tensors
-        return held * _ratio(grad[:, None], total), None
+        return held * _ratio(ctx.rate * grad[:, None], total), None, None
 
 
-def row_logsumexp(x: Float[Tensor, "n m"], mask: Bool[Tensor, "n m"]) -> Float[Tensor, " n"]:
-    """Log of the sum of e^x over the masked entries of each row; -inf, with gradient zero, where a row has none."""
-    result: Tensor = _RowLogSumExp.apply(x, mask)  # type: ignore[no-untyped-call]
+def row_logsumexp(x: Float[Tensor, "n m"], mask: Bool[Tensor, "n m"], *, rate: float = 1.0) -> Float[Tensor, " n"]:
+    """Log of the sum of e^(rate x) over the masked entries of each row; -inf, gradient zero, where a row has none.
+
+    rate, not 0 and of either sign, is an inverse temperature: given here it costs no pass of its own.
+    """
+    result: Tensor = _RowLogSumExp.apply(x, mask, rate)  # type: ignore[no-untyped-call]
     return result
 
 

@@ -59,8 +59,8 @@ SPEC = LossSpec(
 def loss(scores: Scores, *, alpha: float = 2.0, beta: float = 40.0, threshold: float = 0.5) -> Float[Tensor, ""]:
     """Mean over anchors of mean_j softplus(alpha (l - s_ij)) + mean_k softplus(beta (s_ik - l)), l the threshold."""
     pos, neg = as_number(scores.pos, scores.s), as_number(scores.neg, scores.s)
-    rate = beta * neg - alpha * pos  # one softplus serves both signs
-    share = pos / _number(pos) + neg / _number(neg)
+    share = neg.div_(_number(neg)).addcdiv_(pos, _number(pos))  # 0 for a pair in neither mask
+    rate = pos.mul_(-alpha - beta).add_(beta)  # -alpha or beta: one softplus serves both signs
     return (softplus(rate * (scores.s - threshold), threshold=80.0) * share).sum() / len(share)
 
 

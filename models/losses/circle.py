@@ -1,6 +1,7 @@
 """Circle loss: each score is weighted by how far it is from its own optimum, so the worse side moves more."""
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -64,6 +65,5 @@ def loss(scores: Scores, *, margin: float = 0.25, gamma: float = 256.0) -> Float
     fixed = s.detach()
     push = row_logsumexp((fixed + margin).relu_().mul_(gamma) * (s - margin), scores.neg)  # (n,)
     pull = row_logsumexp((fixed - 1.0 - margin).clamp_(max=0.0).mul_(gamma) * (s - 1.0 + margin), scores.pos)
-    both = int((scores.pos.any(dim=1) & scores.neg.any(dim=1)).sum())
-    # An anchor that lacks either has a term of softplus(-inf) = 0.
-    return softplus(pull + push, threshold=80.0).sum() / max(both, 1)
+    worst = pull + push  # -inf for an anchor that lacks either: its term is zero, and it does not count
+    return softplus(worst, threshold=80.0).sum() / (worst != -torch.inf).sum().clamp(min=1)

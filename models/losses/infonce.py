@@ -58,9 +58,8 @@ SPEC = LossSpec(
 
 def loss(scores: Scores, *, temperature: float = 0.1) -> Float[Tensor, ""]:
     """Mean over positives (i, j) of -log(e_ij / (e_ij + sum_k e_ik)), e = exp(s / T), k over negatives of i."""
-    logits = scores.s / temperature
-    push = row_logsumexp(logits, scores.neg)[:, None]  # (n, 1)
-    per_pair = softplus(push - logits, threshold=80.0)  # (n, m)
+    push = row_logsumexp(scores.s, scores.neg, rate=1.0 / temperature)[:, None]  # (n, 1)
+    per_pair = softplus(push - scores.s / temperature, threshold=80.0)  # (n, m)
     # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
     pos = as_number(scores.pos, per_pair)
     return (per_pair * pos).sum() / pos.sum().clamp(min=1.0)

@@ -62,6 +62,8 @@ SPEC = LossSpec(
 
 def loss(scores: Scores, *, threshold: float = 1.0) -> Float[Tensor, ""]:
     """Mean over anchors of [LSE_j(threshold - s_ij) + LSE_k(s_ik)]_+, j over positives and k over negatives of i."""
-    pull = row_logsumexp(threshold - scores.s, scores.pos)  # (n,), -inf without a positive: the hinge makes it zero
+    pull = threshold + row_logsumexp(
+        scores.s, scores.pos, rate=-1.0
+    )  # (n,), -inf without a positive: the hinge is zero
     push = row_logsumexp(scores.s, scores.neg)
     return (pull + push).relu().mean()

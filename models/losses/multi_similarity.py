@@ -88,7 +88,7 @@ def loss(
     l is the threshold; j and k run over the positives and negatives of i that mining keeps.
     """
     pos, neg = mined(scores, mining_margin) if mining_margin > 0 else (scores.pos, scores.neg)
-    centred = scores.s - threshold
-    pull, push = row_logsumexp(-alpha * centred, pos), row_logsumexp(beta * centred, neg)  # (n,)
+    pull = row_logsumexp(scores.s, pos, rate=-alpha) + alpha * threshold  # (n,)
+    push = row_logsumexp(scores.s, neg, rate=beta) - beta * threshold
     zero = torch.zeros_like(pull)  # the 1 inside the logarithm
     return (torch.logaddexp(zero, pull) / alpha + torch.logaddexp(zero, push) / beta).mean()

@@ -54,12 +54,13 @@ SPEC = LossSpec(
 
 def loss(scores: Scores, *, temperature: float = 0.1) -> Float[Tensor, ""]:
     """Mean over anchors with positives of mean_j -log(e_ij / sum_k e_ik), e = exp(s / T), k over all counted pairs."""
-    logits = scores.s / temperature
-    pos = as_number(scores.pos, logits)
+    pos = as_number(scores.pos, scores.s)
     positives = pos.sum(dim=1)  # (n,)
     active = positives > 0
-    rivals = row_logsumexp(logits, scores.pos | scores.neg)  # (n,), finite wherever there is a positive
-    pull = (logits * pos).sum(dim=1) / positives.clamp(min=1.0)
+    rivals = row_logsumexp(
+        scores.s, scores.pos | scores.neg, rate=1.0 / temperature
+    )  # (n,), finite wherever there is a positive
+    pull = (scores.s * pos).sum(dim=1) / (temperature * positives.clamp(min=1.0))
     # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
     return torch.where(active, rivals - pull, 0.0).sum() / max(int(active.sum()), 1)
 

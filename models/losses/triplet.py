@@ -94,38 +94,38 @@ def active_triplets(scores: Scores, margin: float) -> Float[Tensor, "n m"]:
     step = max(1, _BLOCK // max(scores.s.shape[1], 1))
     for start in range(0, len(counts), step):
         rows = slice(start, start + step)
-        counts[rows] = _counts(scores.s[rows], scores.pos[rows], scores.neg[rows], margin)
+        _count(counts[rows], scores.s[rows].detach(), scores.pos[rows], scores.neg[rows], margin)
     return counts
 
 
-def _counts(s: Tensor, pos: Tensor, neg: Tensor, margin: float) -> Tensor:
-    rival = as_number(neg, s)
-    outside = 1.0 - as_number(pos | neg, s)
+def _count(counts: Tensor, s: Tensor, pos: Tensor, neg: Tensor, margin: float) -> None:
+    """Fill `counts` for one block of rows."""
     # In neither mask: beyond every score, among the positives, so that no negative comes after it.
-    raised = torch.add(s + margin * rival, outside, alpha=_FAR)
-    order, first = (_order_packed if s.dtype == torch.float32 else _order_stable)(raised, neg)
-    before = first.cumsum(dim=1)  # (r, m) negatives up to here
-    place = torch.arange(1, order.shape[1] + 1, device=order.device)
-    # A negative: place - before, the positives so far. A positive: before - all, minus the negatives to come.
-    count = before + (place - 2 * before) * first - before[:, -1:] * (1 - first)
-    return torch.empty_like(s).scatter_(1, order, count.to(s.dtype))
+    raised = as_number(neg, s).mul_(margin).add_(s).add_(as_number(~(pos | neg), s), alpha=_FAR)
+    order, later = (_order_packed if s.dtype == torch.float32 else _order_stable)(raised, ~neg)
+    m = s.shape[1]
+    before = later.cumsum(dim=1)  # (r, m) positives up to here; whole numbers, exact in float32 to 2^24
+    place = torch.arange(1 - m, 1, dtype=s.dtype, device=s.device)  # minus the number of entries to come
+    minus_after = (place - before).add_(before[:, -1:])  # minus the negatives to come
+    counts.scatter_(1, order, torch.lerp(before, minus_after, later))
 
 
-def _order_stable(value: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-    """Column order of each row by rising value, `first` before others in a tie, and 1 or 0 for first in that order."""
-    order = (~first).to(torch.uint8).argsort(dim=1, stable=True)
+def _order_stable(value: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
+    """Column order of each row by rising value, `later` after others in a tie, and 1 or 0 for later in that order."""
+    order = later.to(torch.uint8).argsort(dim=1, stable=True)
     order = order.gather(1, value.gather(1, order).argsort(dim=1, stable=True))
-    return order, first.gather(1, order).long()
+    return order, as_number(later, value).gather(1, order)
 
 
-def _order_packed(value: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+def _order_packed(value: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
     """As _order_stable for float32: value, tie bit and column in one whole number, sorted without an index."""
-    bits = (value + 0.0).view(torch.int32)  # + 0.0 makes one zero of -0 and 0
-    bits = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # the order of whole numbers is now that of the floats
+    bits = value.add_(0.0).view(torch.int32)  # + 0.0 makes one zero of -0 and 0
+    bits = (bits >> 31).bitwise_and_(0x7FFFFFFF).bitwise_xor_(bits)  # whole numbers in the order of the floats
     column = torch.arange(value.shape[1], device=value.device)
-    key = (((bits.long() << 1) | ~first) << 31) | column
+    key = bits.long().bitwise_left_shift_(32).add_(column).add_(later.view(torch.uint8), alpha=1 << 31)
     if key.is_cuda:
         key = key.sort(dim=1).values
     else:
         key.numpy().sort(axis=1)  # vectorised, an order of magnitude faster than torch on a CPU
-    return key & 0x7FFFFFFF, ((key >> 31) & 1) ^ 1
+    last = (key >> 31).bitwise_and_(1).to(value.dtype)
+    return key.bitwise_and_(0x7FFFFFFF), last
