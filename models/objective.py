@@ -86,10 +86,11 @@ class Objective(nn.Module):
         return {name: float(value) for name, value in values.items() if value is not None}
 
 
-def no_weight_reason(objective: Objective) -> str:
-    """Say why a loss has no weight per pair of items; empty if it has."""
+def no_weight_reason(objective: Objective, refused: bool = False) -> str:
+    """Say why a loss has no weight per pair of items; empty if it has. refused: the probe was too large for it."""
     if objective.spec.reads == "scores":
-        return ""
+        lists = f"{objective.spec.name} lists pairs of pairs or triplets, more than fit in memory for the whole probe."
+        return lists if refused else ""
     if objective.spec.reads == "logits":
         return f"{objective.spec.name} reads class logits, not pairs: its weights are those of item against class."
     if objective.own is not None and hasattr(objective.own, "score"):

@@ -7,17 +7,21 @@ from models.geometry import Embeddings, Scores
 from models.objective import Objective
 from models.sensitivity import response
 from models.snapshot import Lens
+from models.spec import TooLarge
 
 GRID = torch.linspace(-1.0, 1.0, 61)  # cosines at which the theoretical curves are given
 
 
 def look(objective: Objective, anchors: Embeddings, candidates: Embeddings | None, kind: str) -> Lens | None:
-    """The lens of one loss; None if it reads no scores. kind: what the candidates are, for display."""
+    """The lens of one loss; None if it reads no scores or too many. kind: what the candidates are, for display."""
     with torch.no_grad():
         scores = objective.view(anchors, candidates)
     if scores is None:
         return None
-    weight = objective.weights(scores, anchors)
+    try:
+        weight = objective.weights(scores, anchors)
+    except TooLarge:  # the page says so, see no_weight_reason
+        return None
     s, pos, neg, seen_weight = (t.detach().cpu().numpy() for t in (scores.s, scores.pos, scores.neg, weight))
     grid, pull, push = _curves(objective, scores)
     return Lens(s, pos, neg, seen_weight, kind, grid, pull, push)
@@ -26,7 +30,7 @@ def look(objective: Objective, anchors: Embeddings, candidates: Embeddings | Non
 def _curves(objective: Objective, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weight as a function of one pair's score, for a typical anchor; empty where a loss has no such curve."""
     spec = objective.spec
-    if not (spec.reads == "scores" and spec.rowwise and spec.has_value):
+    if not (spec.reads == "scores" and spec.rowwise and spec.has_value and not spec.one_tower):
         empty = np.empty(0)
         return empty, empty, empty
     pull, push = response(objective.read_scores, scores, _typical(scores), GRID.to(scores.s.device))

@@ -150,7 +150,7 @@ class Run:
             config=self.config,
             levels=self.objective.levels(self._counts),
             lens=lens,
-            why_no_weight=no_weight_reason(self.objective),
+            why_no_weight=no_weight_reason(self.objective, refused=lens is None),
             why_no_unseen=data.why_no_unseen,
         )
 
@@ -275,7 +275,7 @@ class Run:
             seen = torch.from_numpy(self.data.probe_seen).to(self.device)
             anchors = Embeddings(z[seen], y[seen])
             kind = "class logits" if self.objective.spec.reads == "logits" else "class proxies"
-        elif self.config.pairing == "views":
+        elif self.config.pairing == "views" and not self.objective.spec.one_tower:
             anchors, candidates, kind = *self._probe_views(y), "second views"
         return look(self.objective, anchors, candidates, kind)
 

@@ -18,7 +18,7 @@ from models.losses import (
     triplet,
 )
 from models.sensitivity import pair_weights
-from tests.losses import helpers
+from tests.losses import helpers, test_arcface, test_hard_contrastive, test_mann_whitney, test_simple_contrastive
 
 
 def same(left: torch.Tensor, right: torch.Tensor) -> None:
@@ -113,6 +113,16 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "contrastive",
         "equals minus the sum of positive scores over n when no negative passes the threshold",
     ): contrastive_is_minus_the_positive_scores_when_no_negative_passes,
+    (
+        "hard_contrastive",
+        "equals infonce when hardest is at least the number of negatives",
+    ): test_hard_contrastive.test_equals_infonce_when_all_negatives_are_kept,
+    (
+        "simple_contrastive",
+        "is the limit of infonce for a hot temperature, with negative_weight one over the number of negatives",
+    ): test_simple_contrastive.test_is_the_limit_of_a_hot_infonce,
+    ("mann_whitney", "divided by log 2 bounds one minus the AUC"): test_mann_whitney.test_bounds_one_minus_auc,
+    ("arcface", "equals cosface at margin 0"): test_arcface.test_equals_cosface_at_margin_0,
 }
 
 
