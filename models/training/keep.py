@@ -113,11 +113,6 @@ def write_packed(folder: Path, payload: bytes, manifest: str) -> None:
             old.unlink(missing_ok=True)
 
 
-def write(folder: Path, config: RunConfig, step: int, trace: TraceView, tensors: Mapping[str, Tensor]) -> None:
-    """Keep a run's state in a folder."""
-    write_packed(folder, *pack(config, step, trace, tensors))
-
-
 def read(folder: Path) -> tuple[RunConfig, int, TraceView, dict[str, Tensor]]:
     """Open a kept state; raises ValueError naming what is missing or damaged."""
     manifest = folder / MANIFEST

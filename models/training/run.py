@@ -35,11 +35,12 @@ from models.training.lens import look
 from models.training.trace import Trace
 from models.training.views import augment, natural
 
-_BACK_UP = 50  # steps between copies of the state in memory; after a divergence at most this many are trained again
+_BACK_UP = 50  # steps between copies of the state in memory, to go back to after a divergence
+_SOUND = 10.0  # a loss above this many times what it was at the older copy is already running away
 
 
 class Diverged(ArithmeticError):
-    """The loss or a gradient is not finite; the run has gone back one step, to weights from which it can go on."""
+    """The loss or a gradient is not finite; the run has gone back to weights from which it can go on."""
 
     def __init__(self, step: int, tensor: str, last_loss: float, kept: int) -> None:
         """`step` failed, `kept` is the step the run stands at now."""
@@ -112,9 +113,7 @@ class Run:
     def advance(self, n: int) -> None:
         """Train n steps; raises Diverged, after going back to weights it can go on from, if a number is not finite."""
         for _ in range(n):
-            if not self._backups or self.step - self._backups[-1][0] >= _BACK_UP:
-                copied = {name: t.detach().clone() for name, t in self._tensors().items()}
-                self._backups = [*self._backups[-1:], (self.step, copied)]
+            self._back_up()
             try:
                 self._train_step()
             except _NotFinite as found:
@@ -167,7 +166,10 @@ class Run:
         """Rebuild a run that goes on exactly as the saved one would have."""
         config, step, trace, tensors = keep.read(Path(folder))
         run = cls(config)
-        run.restore(step, Trace.of(trace), tensors)
+        try:
+            run.restore(step, Trace.of(trace), tensors)
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(f"the state in {Path(folder).name!r} does not fit its config: {error}") from error
         return run
 
     def restore(self, step: int, trace: Trace, tensors: Mapping[str, Tensor]) -> None:
@@ -181,17 +183,21 @@ class Run:
         self.step, self.trace, self._backups = step, trace, []
         self._replay_events()
 
+    def _back_up(self) -> None:
+        """Copy the state every so often, unless the loss is running away: then the older copy is the better one."""
+        if not self._backups or (self.step - self._backups[-1][0] >= _BACK_UP and self._sound(self.step - 1)):
+            copied = {name: t.detach().clone() for name, t in self._tensors().items()}
+            self._backups = [*self._backups[-1:], (self.step, copied)]
+
+    def _sound(self, step: int) -> bool:
+        return self.trace.loss[step] <= _SOUND * max(1.0, abs(self.trace.loss[self._backups[0][0]]))
+
     def _go_back(self) -> None:
-        """To the step before the failed one: its weights gave finite numbers, so a lower rate can go on from there."""
-        kept = self.step - 1
-        usable = [backup for backup in self._backups if backup[0] <= kept]
-        if not usable:
-            return
-        step, tensors = usable[-1]
-        self.restore(step, self.trace.until(step, measured=kept), tensors)
-        while self.step < kept:
-            self._train_step()
-        self._backups = usable
+        """To the last copy from which a finite and still moderate loss followed; the failed steps leave the trace."""
+        usable = [backup for backup in self._backups if backup[0] < self.step and self._sound(backup[0])]
+        if usable:
+            step, tensors = usable[-1]
+            self.restore(step, self.trace.until(step), tensors)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"encoder.{name}": t for name, t in self.encoder.state_dict().items()}
@@ -233,7 +239,7 @@ class Run:
         norm = torch.linalg.vector_norm(torch.cat(gradients)).item()  # one call: half the cost of a norm a tensor
         if not isfinite(norm):
             raise _NotFinite(f"the gradient of {self._first_bad()}")
-        if _measured(self.step) and (not self.trace.measured_step or self.trace.measured_step[-1] < self.step):
+        if self.trace.due(self.step):
             self.trace.log_measures(self.step, self.measures())  # here, where the weights are known to be sound
         self.optimiser.step()
         self.trace.log_step(value, norm)
@@ -286,11 +292,6 @@ class Run:
         with torch.no_grad():
             first, second = (self.encoder(self._view(rows, generator)) for _ in range(2))
         return Embeddings(first, y, instance), Embeddings(second, y, instance)
-
-
-def _measured(step: int) -> bool:
-    """Closely at first, then every 50th step: the same steps however the run is sliced."""
-    return step % 10 == 0 if step < 50 else step % 50 == 0
 
 
 def _short(value: Value) -> str:

@@ -39,6 +39,11 @@ class Trace:
         for name, value in values.items():
             self.measured.setdefault(name, []).append(value)
 
+    def due(self, step: int) -> bool:
+        """Whether measures belong to this step: closely at first, then every 50th, however the run is sliced."""
+        wanted = step % 10 == 0 if step < 50 else step % 50 == 0
+        return wanted and (not self.measured_step or self.measured_step[-1] < step)
+
     def view(self) -> TraceView:
         """The columns so far, as arrays of their own."""
         return TraceView(
@@ -48,9 +53,9 @@ class Trace:
             {name: np.asarray(column, np.float64) for name, column in self.measured.items()},
         )
 
-    def until(self, step: int, *, measured: int) -> "Trace":
-        """The rows of the training steps before `step` and of the measures up to step `measured`."""
-        rows = sum(at <= measured for at in self.measured_step)
+    def until(self, step: int) -> "Trace":
+        """The rows before `step`: that step adds its own again."""
+        rows = sum(at < step for at in self.measured_step)
         columns = {name: column[:rows] for name, column in self.measured.items()}
         return Trace(self.loss[:step], self.grad_norm[:step], self.measured_step[:rows], columns)
 
