@@ -85,8 +85,11 @@ class _Batch:
         step = max(16, min(n, _BUFFER // n))
         buffer = self.z.new_empty(step, n)
         scaled = self.z * (_LOG2E / self.temperature)
-        for start in range(0, n, step):
-            stop = min(start + step, n)
+        stop = 0
+        while stop < n:
+            start, stop = stop, min(stop + step, n)
+            if stop < n and self.first[stop] > start:
+                stop = self.first[stop]  # whole groups where they fit: their positives span fewer columns
             logits = torch.mm(scaled[start:stop], self.z.T, out=buffer[: stop - start])
             yield slice(start, stop), slice(self.first[start], self.last[stop - 1]), logits
 
