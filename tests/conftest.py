@@ -40,6 +40,14 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, databas
 settings.load_profile("repeatable")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the runs of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOSSLAB_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @dataclass(frozen=True)
 class Server:
     """A running `python -m app` of its own."""

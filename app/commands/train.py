@@ -139,9 +139,9 @@ class _Job:
             raise Refused(f"--out {self.out} cannot be written: {error.strerror or error}") from None
 
     def _tell(self, seconds: float, steps: int) -> None:
-        from models.diagnostics.final import final_metrics  # scikit-learn and scipy come with it
+        from models.training.finish import finish  # scikit-learn and SciPy come with it
 
-        metrics = {name: _finite(value) for name, value in final_metrics(self.run.snapshot()).items()}
+        metrics = {name: _finite(value) for name, value in finish(self.run).items()}
         told = _told(self.run.config, metrics, seconds, steps)
         if self.out is not None:
             output.write_json(self.out / "metrics.json", told)

@@ -7,7 +7,7 @@ pairs are quadratic forms m' V m, so all replicates together are one matrix prod
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from models.diagnostics.items import unordered
 
@@ -35,7 +35,9 @@ def draws_for(
 
 
 def pair_sums(
-    values: Float[np.ndarray, "n m"], rows: Float[np.ndarray, "r n"], columns: Float[np.ndarray, "r m"]
+    values: Shaped[np.ndarray, "n m"] | Bool[np.ndarray, "n m"],
+    rows: Float[np.ndarray, "r n"],
+    columns: Float[np.ndarray, "r m"],
 ) -> Float[np.ndarray, " r"]:
     """sum_ij m_i v_ij m_j of each replicate."""
     half = rows @ values.astype(np.float32, copy=False)  # (r, m)

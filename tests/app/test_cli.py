@@ -15,8 +15,8 @@ import pytest
 
 from app import cli
 from models.catalogue import discover
-from models.diagnostics.final import final_metrics
 from models.training.config import Part, RunConfig
+from models.training.finish import finish
 from models.training.run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -191,7 +191,7 @@ def test_it_is_the_same_run(call: Call, tmp_path: Path) -> None:
     run.advance(20)
     assert first["config"] == json.loads(config.to_json())
     assert first["config_id"] == config.config_id
-    here = final_metrics(run.snapshot())
+    here = finish(run)
     assert {name: value for name, value in first["metrics"].items() if value is not None} == {
         name: value for name, value in here.items() if math.isfinite(value)
     }
