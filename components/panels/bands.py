@@ -11,6 +11,8 @@ from components import theme
 BODY = 0.72  # share of a band that data may fill; the rest holds the lane's name
 FONT = 11
 _SLOTS = 4
+# Words of a tick hang below its line, except near the floor, where the next band begins.
+_BASELINE = alt.ExprRef("datum.y - floor(datum.y) > 0.15 ? 'top' : 'bottom'")
 _NAME = 310  # pixels a name may take: the plot of a phone 390 wide has some 340
 
 
@@ -74,7 +76,7 @@ def assemble(layers: Sequence[alt.Chart]) -> alt.LayerChart:
     )  # fmt: skip
     ticks = alt.Chart().transform_filter("datum.kind === 'tick'")
     lines = ticks.mark_rule(color=theme.NEUTRAL, opacity=0.35).encode(y=height_axis("y"))
-    words = ticks.mark_text(color=theme.NEUTRAL, align="left", dy=-6, fontSize=10).encode(
+    words = ticks.mark_text(color=theme.NEUTRAL, align="left", fontSize=10, baseline=_BASELINE).encode(
         x=alt.value(12), y=height_axis("y"), text="text:N"
     )
     inner = alt.layer(lines, *layers, chip, words)
