@@ -97,8 +97,16 @@ def _engine() -> Any:
     return import_module("models.engine.cluster").Engine.start(Settings.from_environment())
 
 
+def _boards() -> Any:
+    return import_module("models.engine.registry").Boards(engine(), Settings.from_environment())
+
+
 ENGINE = "Starting the training workers"
-_WARM_UP = WarmUp((("Loading torch", _torch), ("Reading the catalogue", _catalogue), (ENGINE, _engine)))
+BOARDS = "Looking for earlier boards"
+_WARM_UP = WarmUp(
+    # The workers import by themselves while the catalogue is read here.
+    (("Loading torch", _torch), (ENGINE, _engine), (BOARDS, _boards), ("Reading the catalogue", _catalogue))
+)
 
 
 def warm() -> None:
@@ -126,8 +134,14 @@ def engine() -> Any:
     return _WARM_UP.result(ENGINE)
 
 
+def boards() -> Any:
+    """The boards of this process; raises KeyError before the engine is up."""
+    return _WARM_UP.result(BOARDS)
+
+
 def stop() -> None:
-    """End the warm-up and the engine's workers, in whatever state they are."""
+    """Keep the boards, then end the engine's workers, in whatever state the warm-up is."""
     made = _WARM_UP.stop()
-    if ENGINE in made:
-        made[ENGINE].close()
+    for name in (BOARDS, ENGINE):
+        if name in made:
+            made[name].close()
