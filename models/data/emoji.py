@@ -24,7 +24,7 @@ SPEC = DataSpec(
 )
 LATIN = ("en", "de", "es", "fr", "it", "pt", "id", "tr")
 OTHER = ("ru", "ar", "fa", "ja", "ko", "zh")
-# First code point, last, name: the blocks with at least 30 emoji. The last, which no run trains on, is the newest.
+# First code point, last, name: the blocks with at least 30 emoji. No run trains on the last two, the newest.
 BLOCKS = (
     (0x2600, 0x26FF, "Miscellaneous Symbols"),
     (0x2700, 0x27BF, "Dingbats"),
@@ -42,7 +42,7 @@ def load(*, languages: str = "latin", features: int = 512) -> Source:
     """Emoji without skin tone, gender or other joined variants, which would be near copies; shape (features,).
 
     x is the English name, views are the names in every language, English first, as hashed letter runs of length 1.
-    Ten small Unicode blocks with fewer than 30 emoji each are one class, "Other blocks".
+    The sixteen Unicode blocks with fewer than 30 emoji each are one class, "Other blocks".
     """
     # Imported here: the catalogue imports every data module, and these take a second.
     import emoji

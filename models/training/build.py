@@ -82,13 +82,14 @@ class Plan:
 
 def batch_counts(y: Tensor, pairing: str) -> Counts:
     """How many positives and negatives each anchor has in a batch with these labels."""
+    y = y.cpu()
     if pairing == "views":
         instance = torch.arange(len(y)).repeat(2)
         held, groups = Embeddings(torch.empty(2 * len(y), 0), y.repeat(2), instance), instance
     else:
         held, groups = Embeddings(torch.empty(len(y), 0), y), y
     pos, neg = masks(held)
-    return Counts(pos.sum(1).cpu().numpy(), neg.sum(1).cpu().numpy(), len(set(groups.tolist())))
+    return Counts(pos.sum(1).numpy(), neg.sum(1).numpy(), len(set(groups.tolist())))
 
 
 def digest(tensors: Iterable[Tensor]) -> str:

@@ -73,11 +73,14 @@ def truth_table(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def _seen(source: Source) -> tuple[int, str]:
-    """The last fifth of the classes is never trained on, where there are at least five."""
+    """The last fifth of the classes, at least two, is never trained on, where there are at least five.
+
+    Two, because with one there is no negative pair among the unseen, and no AUC.
+    """
     classes = len(source.classes)
     if classes < 5:
         return classes, f"unseen classes need at least five classes; this set has {classes}"
-    return classes - max(classes // 5, 1), ""
+    return classes - max(classes // 5, 2), ""
 
 
 def _split(y: np.ndarray, seen_classes: int) -> tuple[np.ndarray, np.ndarray]:

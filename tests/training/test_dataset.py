@@ -35,12 +35,20 @@ def test_split_depends_on_the_set_alone(key: str) -> None:
 def test_unseen_classes_are_in_the_probe_only(key: str) -> None:
     dataset = made(key, label_flips=0.5)
     classes = len(dataset.source.classes)
-    expected = classes - (classes // 5 if classes >= 5 else 0)
+    expected = {2: 2, 9: 7, 10: 8}[classes]
     assert dataset.seen_classes == expected
     assert dataset.truth.max() < expected
     assert dataset.y.max() < expected
     assert (dataset.probe_seen == (dataset.source.y[dataset.probe] < expected)).all()
     assert bool(dataset.why_no_unseen) == (classes < 5) == bool(dataset.probe_seen.all())
+
+
+@pytest.mark.parametrize(("classes", "seen"), [(2, 2), (4, 4), (5, 3), (9, 7), (10, 8), (20, 16), (60, 48)])
+def test_how_many_classes_are_held_out(classes: int, seen: int) -> None:
+    dataset = made("clusters", classes=classes, items=20)
+    held = np.unique(dataset.source.y[dataset.probe[~dataset.probe_seen]])
+    assert dataset.seen_classes == seen
+    assert held.tolist() == list(range(seen, classes))
 
 
 def test_why_there_is_no_unseen_class() -> None:
