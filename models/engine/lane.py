@@ -1,0 +1,195 @@
+"""LaneActor: a Run where it lives, in a worker process; what it tells is arrays, JSON and our own classes."""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import dask
+import numpy as np
+import torch
+
+from models.diagnostics.projection import Frame, pca_frame
+from models.diagnostics.summarise import summarise
+from models.diagnostics.summary import Summary, WeightProfile
+from models.diagnostics.weights import weight_profile
+from models.engine.warm import NICE
+from models.geometry import Embeddings, Scores
+from models.snapshot import Snapshot
+from models.spec import Value
+from models.training import keep
+from models.training.config import RunConfig
+from models.training.run import Diverged, Run
+from models.training.trace import Trace
+
+# Lanes of one process take turns anyway (one core, one torch thread); building a run seeds torch's shared generator.
+TURN = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A lane's whole state: safetensors bytes and the manifest that names their checksum."""
+
+    payload: bytes
+    manifest: str
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """What a lane tells after a slice."""
+
+    step: int
+    seconds: float  # of training alone
+    status: str  # "ok", "diverged" or "failed"
+    message: str
+    summary: Summary | None = None
+    packed: Packed | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """The probe's embeddings, for a map made elsewhere."""
+
+    z: np.ndarray  # (n, d)
+    y: np.ndarray  # (n,)
+    item: np.ndarray  # (n,)
+    seen: np.ndarray  # (n,) bool
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
+class WhatIf:
+    """What other knobs would do to the scores as they are now; nothing is trained."""
+
+    knobs: dict[str, Value]
+    loss: float  # on the probe
+    loss_now: float  # the same with the present knobs
+    weights: WeightProfile | None
+    step: int
+
+
+class LaneActor:
+    """One run. Its numbers are those of a plain `Run` of the same config, however it is sliced or looked at."""
+
+    def __init__(self, config: str, payload: bytes = b"", manifest: str = "") -> None:
+        """Start from step 0, or from a packed state; raises ValueError if the parts do not fit or the state is damaged.
+
+        config: RunConfig as JSON; with a packed state it may hold later events than the state does.
+        """
+        settle_process()
+        with TURN:
+            self._run = Run(RunConfig.from_json(config))
+            if payload:
+                _, step, trace, tensors = keep.unpack(payload, manifest)
+                self._run.restore(step, Trace.of(trace), tensors)
+            self._frame: Frame | None = None
+
+    def advance(self, n: int, summary: bool = False, packed: bool = False) -> Progress:
+        """Train n steps; then, where asked, measure and pack. A divergence is told, not raised."""
+        status, message, began = "ok", "", time.perf_counter()
+        with TURN:
+            try:
+                self._run.advance(n)
+            except Diverged as found:
+                status, message = "diverged", str(found)
+            except Exception as error:  # a loss file may hold any mistake: it ends this lane and no other
+                status, message = "failed", f"Step {self._run.step}: {type(error).__name__}: {error}"
+        seconds = time.perf_counter() - began
+        return Progress(
+            self._run.step,
+            seconds,
+            status,
+            message,
+            self.summary() if summary and status != "failed" else None,
+            self.pack() if packed and status == "ok" else None,
+        )
+
+    def summary(self) -> Summary:
+        """All that the panels draw of this moment, the map in axes that turn with the embedding."""
+        with TURN:
+            snapshot = self._run.snapshot()
+            self._frame = pca_frame(snapshot.z, self._frame)
+            return summarise(snapshot, self._frame)
+
+    def first(self) -> Summary:
+        """The summary of step 0, for a lane that was not here then."""
+        with TURN:
+            config = self._run.config
+            start = tuple(event for event in config.events if event.step == 0)
+            return summarise(Run(replace(config, events=start)).snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """The whole snapshot: about a megabyte for every 200 items of the probe."""
+        with TURN:
+            return self._run.snapshot()
+
+    def probe(self) -> Probe:
+        """The probe's embeddings."""
+        taken = self.snapshot()
+        return Probe(taken.z, taken.y, taken.item, taken.seen, taken.step)
+
+    def set_knob(self, knob: str, value: Value) -> str:
+        """Change `loss.<knob>` or `optimiser.<knob>` from the next step on; returns the config, event included."""
+        with TURN:
+            self._run.set(knob, value)
+        return self._run.config.to_json()
+
+    def pack(self) -> Packed:
+        """The whole state."""
+        with TURN:
+            return Packed(*self._run.pack(), self._run.step)
+
+    def metrics(self) -> dict[str, float]:
+        """Loss of the last step and the light measures of this moment."""
+        with TURN:
+            return final_metrics(self._run)
+
+    def checksums(self) -> dict[str, str]:
+        """Short hashes of initial weights, first batches and first views."""
+        return self._run.checksums()
+
+    def what_if(self, knobs: Mapping[str, Value]) -> WhatIf:
+        """Loss and pair weights on the probe with other loss knobs; raises ValueError on a bad knob."""
+        with TURN:
+            objective = self._run.objective
+            now = dict(objective.knobs)
+            loss_now = probe_loss(self._run, self._run.snapshot())
+            try:
+                for name, value in knobs.items():
+                    objective.set(name, value)
+                snapshot = self._run.snapshot()
+                loss = probe_loss(self._run, snapshot)
+            finally:
+                for name, value in now.items():
+                    objective.set(name, value)
+            return WhatIf(dict(knobs), loss, loss_now, weight_profile(snapshot), self._run.step)
+
+
+@lru_cache
+def settle_process() -> None:
+    """Once in each worker: one torch thread, and a low priority if the engine's configuration says so."""
+    torch.set_num_threads(1)
+    nice = int(dask.config.get(NICE, 0))
+    if nice:
+        os.nice(nice)
+
+
+def final_metrics(run: Run) -> dict[str, float]:
+    """Loss of the last step (nan before the first) and the light measures of this moment."""
+    return {"loss": run.trace.loss[-1] if run.trace.loss else float("nan"), **run.measures()}
+
+
+@torch.no_grad()
+def probe_loss(run: Run, snapshot: Snapshot) -> float:
+    """The loss with its present knobs, on what it reads of the probe."""
+    lens = snapshot.lens
+    of_classes = lens is None or lens.candidates in ("class proxies", "class logits")
+    chosen = snapshot.seen if of_classes else np.ones(len(snapshot.seen), bool)
+    z, y = (torch.from_numpy(a[chosen]).to(run.device) for a in (snapshot.z, snapshot.y))
+    scores = None
+    if lens is not None:
+        scores = Scores(*(torch.from_numpy(a).to(run.device) for a in (lens.s, lens.pos, lens.neg)))
+    return float(run.objective.read(scores, Embeddings(z, y)))

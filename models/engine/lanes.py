@@ -1,0 +1,241 @@
+"""The lanes of a board and their one clock: who trains how far in the next slice, and what comes of it."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from models.diagnostics.summary import Summary
+from models.engine.checkpoint import Keeper
+from models.engine.cluster import Engine
+from models.engine.lane import Packed
+from models.engine.remote import Lost, Remote, folded
+from models.training.config import RunConfig
+
+Kept = tuple[str, Packed | None]  # a lane's id and state
+_NAME = "lane-"
+TELL_S = 30.0  # how long a lane says that it was resumed
+
+
+class Lanes:
+    """Belongs to its player's thread. Lanes behind the clock train alone until they have caught up; the clock waits."""
+
+    def __init__(self, engine: Engine, board_id: str, keeper: Keeper | None) -> None:
+        self.all: list[Remote] = []
+        self.clock = 0
+        self._engine, self._board, self._keeper = engine, board_id, keeper
+        self._settings = engine.settings
+        self._next = 0  # number of the next new lane; none is used twice
+        self._measured = self._packed = 0.0
+        self._tell: dict[str, float] = {}
+
+    def fill(self, configs: Sequence[RunConfig], kept: Mapping[int, Kept] | None = None) -> None:
+        """All lanes anew, at step 0 or, by position, as they were kept; the clock is that of the furthest."""
+        self.release()
+        known = kept or {}
+        taken = [int(name.removeprefix(_NAME)) for name, _ in known.values() if name.startswith(_NAME)]
+        self._next = max([self._next, *(number + 1 for number in taken)])
+        self.all = [self._made(config, *known.get(index, ("", None))) for index, config in enumerate(configs)]
+        self.clock = max((lane.step for lane in self.all), default=0)
+        self.keep_board()
+
+    def add(self, config: RunConfig) -> None:
+        """One more lane, from step 0."""
+        self.all.append(self._made(config))
+        self.keep_board()
+
+    def remove(self, lane: Remote) -> None:
+        """Let one go."""
+        lane.release()
+        self.all.remove(lane)
+        self.keep_board()
+
+    def restart(self) -> None:
+        """Every lane back to step 0, with the knobs as they stand."""
+        self.clock = 0
+        for lane in self.all:
+            lane.restart(folded(lane.config))
+        self.keep_board()
+
+    def go_back(self, lane: Remote, rate: float | None) -> None:
+        """A diverged lane back to its last checkpoint; raises ValueError if it has not diverged."""
+        if lane.status != "diverged":
+            raise ValueError("only a run that diverged can go back to its checkpoint")
+        lane.go_back(rate)
+        self.keep_board()
+
+    def refresh(self, lane: Remote) -> None:
+        """Measure one lane as it stands, and keep its config."""
+        for _, summary in self.each([lane] if lane.ready else [], "summary"):
+            lane.show(summary)
+        self.keep_board()
+
+    def find(self, key: str | int) -> Remote:
+        """A lane by id or by number; raises ValueError if there is none."""
+        for index, lane in enumerate(self.all):
+            if key in (lane.id, index):
+                return lane
+        raise ValueError(f"this board has no lane {key!r}; its lanes are: {', '.join(lane.id for lane in self.all)}")
+
+    def release(self) -> None:
+        """Let all actors go."""
+        for lane in self.all:
+            lane.release()
+
+    @property
+    def loading(self) -> bool:
+        """True while a lane has no actor yet."""
+        return any(lane.status in ("loading", "recovering") for lane in self.all)
+
+    @property
+    def problem(self) -> str:
+        """Why checkpoints cannot be written; empty if they can."""
+        return "" if self._keeper is None else self._keeper.problem
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """The latest of every lane that trains."""
+        return [lane.summary for lane in self.all if lane.trains and lane.summary is not None]
+
+    def tend(self) -> bool:
+        """Take in actors that have come, replace those whose worker is gone; True if anything changed."""
+        changed = False
+        for lane in self.all:
+            if lane.ready and not lane.alive:
+                self._lose(lane)
+                changed = True
+            elif not lane.ready:
+                before = lane.status
+                if lane.poll():
+                    self.guarded(lane, partial(self._welcome, lane))
+                changed = changed or lane.ready or lane.status != before
+        return changed
+
+    def slice(self, limit: int | None, most: int | None = None) -> bool:
+        """Train one slice: lanes behind the clock, or else all of them, up to `limit` (None: only those behind).
+
+        most: largest number of steps. False if there is nothing to train.
+        """
+        movers = self._plan(limit, most)
+        if not movers:
+            return False
+        began = time.monotonic()
+        summary, packed = self._due(began)
+        answers = self.each(
+            [lane for lane, _ in movers], "advance", {lane.id: (n, summary, packed) for lane, n in movers}
+        )
+        for lane, progress in answers:
+            lane.take(progress, began)
+            if progress.packed is not None:
+                self._pack(lane, progress.packed)
+        self.clock = max([self.clock, *(progress.step for _, progress in answers)])
+        if packed:
+            self.keep_board()
+        return True
+
+    def settle(self) -> None:
+        """Measure and pack every lane as it stands."""
+        ready = [lane for lane in self.all if lane.ready]
+        for lane, summary in self.each(ready, "summary"):
+            lane.show(summary)
+        self.pack()
+
+    def pack(self) -> None:
+        """Keep every lane as it stands; a diverged one keeps its last good checkpoint."""
+        sound = [lane for lane in self.all if lane.ready and lane.status not in ("diverged", "failed")]
+        for lane, packed in self.each(sound, "pack"):
+            self._pack(lane, packed)
+        self.keep_board()
+
+    def mark(self, active: bool) -> None:
+        """Set what each lane's state is called; forget old news."""
+        for lane in self.all:
+            if lane.trains:
+                lane.status = self._called(lane, active)
+            if lane.id in self._tell and time.monotonic() > self._tell[lane.id]:
+                del self._tell[lane.id]
+                lane.message = ""
+
+    def each(
+        self, lanes: Sequence[Remote], name: str, arguments: Mapping[str, tuple[Any, ...]] | None = None
+    ) -> list[tuple[Remote, Any]]:
+        """Call a method on several lanes at once; those whose worker is gone are replaced and missing here."""
+        calls: list[tuple[Remote, Any]] = []
+        answers: list[tuple[Remote, Any]] = []
+
+        def begin(lane: Remote) -> None:
+            calls.append((lane, lane.call(name, *(arguments or {}).get(lane.id, ()))))
+
+        def finish(lane: Remote, call: Any) -> None:
+            answers.append((lane, lane.answer(call)))
+
+        for lane in lanes:
+            self.guarded(lane, partial(begin, lane))
+        for lane, call in calls:
+            self.guarded(lane, partial(finish, lane, call))
+        return answers
+
+    def keep_board(self) -> None:
+        """Write down which lanes there are."""
+        if self._keeper is not None:
+            self._keeper.put_board(self._board, self.clock, [(lane.id, lane.config) for lane in self.all])
+
+    def _made(self, config: RunConfig, name: str = "", packed: Packed | None = None) -> Remote:
+        if not name:
+            name, self._next = f"{_NAME}{self._next}", self._next + 1
+        return Remote(self._engine, name, config, packed)
+
+    def _plan(self, limit: int | None, most: int | None) -> list[tuple[Remote, int]]:
+        able = [lane for lane in self.all if lane.trains]
+        seconds = self._settings.slice_s
+        behind = [lane for lane in able if lane.step < self.clock]
+        if behind:
+            return [(lane, min(lane.chunk(seconds), self.clock - lane.step)) for lane in behind]
+        starting = self.clock == 0 and any(lane.status == "loading" for lane in self.all)
+        if limit is None or not able or starting or self.clock >= limit:
+            return []
+        n = min([limit - self.clock, most or limit, *(lane.chunk(seconds) for lane in able)])
+        return [(lane, n) for lane in able]
+
+    def _due(self, now: float) -> tuple[bool, bool]:
+        """Whether this slice ends with a summary, and with a checkpoint."""
+        summary = now - self._measured >= self._settings.summary_s
+        packed = now - self._packed >= self._settings.checkpoint_s
+        self._measured = now if summary else self._measured
+        self._packed = now if packed else self._packed
+        return summary, packed
+
+    def _welcome(self, lane: Remote) -> None:
+        """An actor has come: what the page shows of it, and a first checkpoint."""
+        lane.checksums = lane.ask("checksums")
+        lane.catch_up_knobs()
+        lane.status = "paused"
+        if lane.first is None and lane.step > 0:
+            lane.first = lane.ask("first")
+        lane.show(lane.ask("summary"))
+        self._pack(lane, lane.ask("pack"))
+
+    def guarded(self, lane: Remote, work: Callable[[], None]) -> None:
+        """Do something with a lane; if its worker turns out to be gone, replace it."""
+        try:
+            work()
+        except Lost:
+            self._lose(lane)
+
+    def _lose(self, lane: Remote) -> None:
+        lane.lose()
+        self._tell[lane.id] = time.monotonic() + TELL_S
+
+    def _pack(self, lane: Remote, packed: Packed) -> None:
+        lane.keep(packed)
+        if self._keeper is not None:
+            self._keeper.put(self._board, lane.id, packed)
+
+    def _called(self, lane: Remote, active: bool) -> str:
+        if lane.step < self.clock:
+            return "catching up"
+        if lane.step >= self._settings.steps:
+            return "finished"
+        if active:
+            return "running"
+        return "ready" if lane.step == 0 else "paused"

@@ -1,0 +1,257 @@
+"""A lane as its player holds it: where its actor is, what it last told, and how its loss is noticed and repaired."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from concurrent.futures import CancelledError
+from dataclasses import replace
+from typing import Any
+
+from distributed.scheduler import KilledWorker
+
+from models.diagnostics.summary import Points, Summary
+from models.engine.board import LaneState
+from models.engine.cluster import Engine
+from models.engine.lane import LaneActor, Packed, Progress
+from models.spec import Value
+from models.training.config import Event, Part, RunConfig
+
+POLL_S = 0.5  # between two looks at whether a worker that has not answered is still there
+CHECK_S = 1.0  # the same while an actor is being made
+KEPT = 2  # checkpoints in memory
+LOSSES = 3  # times in a row that a lane may lose its worker before it is given up
+_GONE = (OSError, CancelledError)
+_FIRST_CHUNK, _MOST_CHUNK = 4, 20_000
+
+
+class Lost(Exception):
+    """The worker that held the lane is gone."""
+
+
+class Remote:
+    """One lane. Belongs to its player's thread; nothing here is shared."""
+
+    def __init__(self, engine: Engine, lane_id: str, config: RunConfig, packed: Packed | None = None) -> None:
+        self.id, self.config = lane_id, config
+        self.step = packed.step if packed else 0
+        self.status, self.message = "loading", ""
+        self.summary: Summary | None = None
+        self.first: Summary | None = None
+        self.checksums: dict[str, str] = {}
+        self.rate = 0.0
+        self.umap: Points | None = None
+        self.umap_step = 0
+        self.packs: deque[Packed] = deque([packed] if packed else [], maxlen=KEPT)
+        self._engine = engine
+        self._address: str | None = None
+        self._future: Any = None
+        self._actor: Any = None
+        self._from = packed  # state to start from; None: step 0
+        self._asked = 0.0  # when the actor was asked for, or last seen to be coming; 0: never
+        self._losses = 0
+        self._cost = 0.0  # seconds a step, smoothed; 0: unknown
+        self._late: list[tuple[str, Value]] = []  # knobs set while there was no actor
+
+    @property
+    def ready(self) -> bool:
+        """True while there is an actor to call."""
+        return self._actor is not None
+
+    @property
+    def trains(self) -> bool:
+        """True if it can be advanced."""
+        return self.ready and self.status not in ("diverged", "failed", "finished")
+
+    @property
+    def alive(self) -> bool:
+        """False once Dask says that the actor's worker is gone."""
+        return self._future is not None and self._future.status == "finished" and self._engine.alive
+
+    def start(self) -> None:
+        """Ask for an actor, from `_from` where that is a state; does nothing while no worker is free."""
+        self._drop()
+        self._asked = time.monotonic()
+        self._address = self._engine.place()
+        if self._address is None:
+            return
+        state = (self._from.payload, self._from.manifest) if self._from else ()
+        self._future = self._engine.client.submit(
+            LaneActor, self.config.to_json(), *state, actor=True, workers=[self._address], pure=False
+        )
+
+    def poll(self) -> bool:
+        """See whether the actor has come; True once, when it has. A run that cannot be built fails for good."""
+        if self.ready or self.status == "failed":
+            return False
+        if self._asked == 0.0:
+            self.start()
+            return False
+        status = "gone" if self._future is None else self._future.status
+        if status == "finished":
+            with self._engine.client.as_current():
+                self._actor = self._future.result(timeout=POLL_S)
+            return True
+        error = self._future.exception(timeout=POLL_S) if status == "error" else None
+        if error is not None and not isinstance(error, KilledWorker):
+            self.fail(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
+        elif time.monotonic() - self._asked > CHECK_S:
+            # Dask leaves an actor pending for good if its worker goes while it is made.
+            self._asked = time.monotonic()
+            if status != "pending" or self._address not in self._engine.workers():
+                self.start()
+        return False
+
+    def fail(self, message: str) -> None:
+        """Give this lane up, with the reason."""
+        self.status, self.message, self.rate = "failed", message, 0.0
+        self._drop()
+
+    def call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        """Begin a method of the actor; returns its future for `answer`. Raises Lost if the worker is gone."""
+        try:
+            with self._engine.client.as_current():
+                return getattr(self._actor, name)(*arguments, **options)
+        except (RuntimeError, *_GONE) as error:  # Dask: "Worker holding Actor was lost"
+            raise Lost(str(error)) from error
+
+    def answer(self, future: Any) -> Any:
+        """Wait for a call. Raises Lost as soon as the worker is seen to be gone, else what the method raised."""
+        while True:
+            try:
+                return future.result(timeout=POLL_S)
+            except Exception as error:  # whatever the method raised, or Dask on the way
+                if isinstance(error, TimeoutError) and self.alive:
+                    continue
+                if isinstance(error, _GONE) or not self.alive:
+                    raise Lost(str(error)) from error
+                raise
+
+    def ask(self, name: str, *arguments: Any) -> Any:
+        """Call a method and wait for its answer."""
+        return self.answer(self.call(name, *arguments))
+
+    def chunk(self, seconds: float) -> int:
+        """Steps that take about so long, by what was seen so far; few at first."""
+        if self._cost == 0.0:
+            return _FIRST_CHUNK
+        return min(max(round(seconds / self._cost), 1), _MOST_CHUNK)
+
+    def take(self, progress: Progress, began: float) -> None:
+        """Take in what a slice brought."""
+        steps = progress.step - self.step
+        if steps > 0:
+            cost, wall = progress.seconds / steps, max(time.monotonic() - began, 1e-6)
+            # The first steps of a process are slow; from then on a slice moves the estimate by a third.
+            self._cost = cost if self._cost == 0.0 else min((2 * self._cost + cost) / 3, 4 * cost)
+            self.rate = steps / wall if self.rate == 0.0 else (3 * self.rate + steps / wall) / 4
+        self.step = progress.step
+        if progress.summary is not None:
+            self.show(progress.summary)
+        if progress.status != "ok":
+            self.status, self.message, self.rate = progress.status, progress.message, 0.0
+
+    def keep(self, packed: Packed) -> None:
+        """A new checkpoint; one of the same step replaces the last."""
+        if self.packs and self.packs[-1].step == packed.step:
+            self.packs.pop()
+        self.packs.append(packed)
+        self._losses = 0
+
+    def show(self, summary: Summary) -> None:
+        """A new latest summary."""
+        self.summary = summary
+        if summary.step == 0:
+            self.first = summary
+
+    def set_knob(self, knob: str, value: Value) -> None:
+        """Set a knob from the next step on; without an actor, as soon as there is one again."""
+        self.config = self.config.with_event(Event(self.step, knob, value))
+        if not self.ready:
+            self._late.append((knob, value))
+            return
+        self.ask("set_knob", knob, value)
+        if self.status == "diverged":  # its weights are sound: another try with the new knob
+            self.status, self.message = "paused", ""
+
+    def catch_up_knobs(self) -> None:
+        """Set what was set while there was no actor, now that there is one."""
+        late, self._late = self._late, []
+        for knob, value in late:
+            self.set_knob(knob, value)
+
+    def go_back(self, rate: float | None) -> None:
+        """Return to the last checkpoint before a divergence, without the later events, at another learning rate.
+
+        A second call without a new checkpoint in between goes back one further, at last to step 0.
+        """
+        kept = self.packs.pop() if self.packs else None
+        self._from, self.step = kept, kept.step if kept else 0
+        before = tuple(event for event in self.config.events if event.step < self.step)
+        config = replace(self.config, events=before)
+        self.config = config if rate is None else config.with_event(Event(self.step, "optimiser.rate", rate))
+        self.status, self.message = "recovering", f"Going back to step {self.step}."
+        self.start()
+
+    def lose(self) -> None:
+        """The worker is gone: start anew from the last checkpoint."""
+        stopped, self._losses = self.step, self._losses + 1
+        self._from = self.packs[-1] if self.packs else None
+        self.step, self.rate = (self._from.step if self._from else 0), 0.0
+        if self._losses > LOSSES:
+            self.fail(f"The training process stopped {self._losses} times in a row, last at step {stopped}.")
+            return
+        self.status = "recovering"
+        self.message = f"The training process stopped at step {stopped}; resuming from step {self.step}."
+        self.start()
+
+    def restart(self, config: RunConfig) -> None:
+        """Back to step 0 with this config."""
+        self.config, self.step, self.rate, self._from = config, 0, 0.0, None
+        self.status, self.message = "loading", ""
+        self.summary = self.first = self.umap = None
+        self.packs.clear()
+        self._late.clear()
+        self.start()
+
+    def release(self) -> None:
+        """Let the actor go."""
+        self._drop()
+
+    def view(self) -> LaneState:
+        """What a page reads."""
+        return LaneState(
+            self.id,
+            self.config,
+            self.status,
+            self.step,
+            self.summary,
+            self.first,
+            self.checksums,
+            self.rate if self.status in ("running", "catching up") else 0.0,
+            self.umap,
+            self.umap_step,
+            self.message,
+        )
+
+    def _drop(self) -> None:
+        self._actor = None
+        if self._future is not None:
+            self._future.release()
+        self._future = None
+        if self._address is not None:
+            self._engine.leave(self._address)
+            self._address = None
+
+
+def folded(config: RunConfig) -> RunConfig:
+    """The config that starts with the knobs as its events left them."""
+    parts: Mapping[str, dict[str, Value]] = {"loss": config.loss.values, "optimiser": config.optimiser.values}
+    for event in config.events:
+        where, _, name = event.knob.partition(".")
+        parts[where][name] = event.value
+    return replace(
+        config,
+        events=(),
+        loss=Part(config.loss.key, tuple(parts["loss"].items())),
+        optimiser=Part(config.optimiser.key, tuple(parts["optimiser"].items())),
+    )
