@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from models.spec import Knob, Value
 from models.training.config import PAIRINGS, SEED, STEPS, Event, Part, RunConfig, part_knobs
 
-PANELS = ("scores", "roc", "tradeoff", "map", "weights", "curves")
+DEFAULT_PANELS = ("scores", "roc", "tradeoff", "map", "weights", "curves")
+PANELS = (*DEFAULT_PANELS, "statistics", "spectrum")
 MAX_LANES = 4
 SHARED = ("data", "encoder", "sampler", "optimiser")
 DEFAULT_LANES = (Part("infonce"), Part("triplet", (("reduction", "mean_active"),)))
@@ -19,7 +20,7 @@ class Setup:
     """What the lab shows. Lanes differ by loss and events only, so that they share weights, batches and views."""
 
     lanes: tuple[RunConfig, ...]
-    panels: tuple[str, ...] = PANELS
+    panels: tuple[str, ...] = DEFAULT_PANELS
 
     @property
     def base(self) -> RunConfig:
@@ -59,7 +60,7 @@ def to_query(setup: Setup) -> dict[str, str | list[str]]:
     for name in ("pairing", "steps", "seed"):
         if getattr(base, name) != getattr(plain, name):
             query[name] = str(getattr(base, name))
-    if setup.panels != PANELS:
+    if setup.panels != DEFAULT_PANELS:
         query["panels"] = ",".join(setup.panels)
     query["lane"] = [_lane_text(lane) for lane in setup.lanes]
     return query
@@ -134,12 +135,12 @@ class _Reader:
     def panels(self) -> tuple[str, ...]:
         text = self.text("panels")
         if text is None:
-            return PANELS
+            return DEFAULT_PANELS
         names = [name for name in text.split(",") if name]
         for name in names:
             if name not in PANELS:
                 self.problem(f"panels={name}", f"panels must be among {', '.join(PANELS)}", "no panel of that name")
-        return tuple(name for name in names if name in PANELS) or PANELS
+        return tuple(name for name in names if name in PANELS) or DEFAULT_PANELS
 
     def lanes(self, base: RunConfig) -> tuple[RunConfig, ...]:
         self.used.add("lane")
@@ -178,6 +179,8 @@ class _Reader:
             key = getattr(config, where).key if where in ("loss", "optimiser") else ""
             knobs = {knob.name: knob for knob in part_knobs(where, key)} if key else {}
             parsed = _parse(knobs[knob_name], value) if knob_name in knobs else value
+            if not step.isdecimal():
+                raise ValueError(f"the step must be a whole number, got {step[:40]!r}")
             return config.with_event(Event(int(step), knob_path, parsed))
         except ValueError as error:
             self.problem(f"lane={config.loss.key};{item}", error, "no such change")

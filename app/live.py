@@ -1,0 +1,278 @@
+"""What the lab page does: plays the stored recording, or commands a live board and reads its state."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from app import startup, state
+from app.address import Setup
+from models.catalogue import find
+from models.diagnostics.storage import load_summaries
+from models.diagnostics.summary import Summary
+from models.engine.quota import QuotaError
+from models.spec import Knob, Value
+from models.training.config import Part, RunConfig, part_knobs
+
+REPLAY = Path(__file__).parent / "assets" / "replay.safetensors"
+REPLAY_RATE = 4.0  # frames a second of the recording
+HOLD_FRAMES = 16  # the last frame stays this long before the recording starts again
+
+
+@dataclass(frozen=True, eq=False)
+class LaneView:
+    """One lane as the page draws it, live or recorded."""
+
+    id: str
+    config: RunConfig
+    status: str
+    message: str
+    step: int
+    summary: Summary | None
+    first: Summary | None
+    checksums: dict[str, str]
+    rate: float  # training steps a second; 0 if not training
+    umap: Any = None  # Points of the last UMAP
+    umap_step: int = 0  # step that it shows
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The board as the page draws it."""
+
+    lanes: tuple[LaneView, ...]
+    live: bool
+    playing: bool
+    step: int
+    message: str
+    board: Any = None  # BoardState of a live board
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """Latest summaries, lane by lane; lanes that have none yet are left out."""
+        return [lane.summary for lane in self.lanes if lane.summary is not None]
+
+    @property
+    def firsts(self) -> list[Summary]:
+        """Summaries of step 0, lane by lane."""
+        return [lane.first for lane in self.lanes if lane.summary is not None and lane.first is not None]
+
+
+@lru_cache
+def recording() -> tuple[tuple[Summary, ...], ...]:
+    """The stored two-lane run: one tuple of frames a lane."""
+    frames = load_summaries(REPLAY)
+    labels = list(dict.fromkeys(frame.config for frame in frames))
+    return tuple(tuple(frame for frame in frames if frame.config == label) for label in labels)
+
+
+def frame_number(seconds: float, frames: int) -> int:
+    """Which frame of the recording stands on screen after so many seconds; it holds at the end, then starts again."""
+    return min(int(seconds * REPLAY_RATE) % (frames + HOLD_FRAMES), frames - 1)
+
+
+def knobs_now(config: RunConfig, step: int) -> dict[str, Value]:
+    """Values of the loss knobs at a step, events applied."""
+    values = config.loss.values
+    for event in config.events:
+        where, _, name = event.knob.partition(".")
+        if where == "loss" and event.step <= step:
+            values[name] = event.value
+    return values
+
+
+def folded(config: RunConfig) -> RunConfig:
+    """The config whose start is what the events led to: what Reset begins with."""
+    parts = {"loss": config.loss.values, "optimiser": config.optimiser.values}
+    for event in config.events:
+        where, _, name = event.knob.partition(".")
+        parts[where][name] = event.value
+    return replace(
+        config,
+        events=(),
+        loss=Part(config.loss.key, tuple(parts["loss"].items())),
+        optimiser=Part(config.optimiser.key, tuple(parts["optimiser"].items())),
+    )
+
+
+class Lab:
+    """Commands of one browser session. Whatever is refused becomes a message, never a traceback."""
+
+    def __init__(self) -> None:
+        self.page = state.page()
+        self._attach()
+
+    @property
+    def player(self) -> Any:
+        """The board's player, or None while the recording is shown."""
+        return startup.boards().get(self.page.board) if self.page.board else None
+
+    def _attach(self) -> None:
+        """Join the board that the address names; a board that somebody else watches is copied."""
+        boards, board = startup.boards(), self.page.board
+        if board is not None:
+            if boards.get(board) is None and not self._restore(board):
+                self.page.board = None
+                self.page.linked = True
+            elif state.watched_elsewhere(board):
+                self.page.board = boards.copy(board).board_id
+        if self.page.board is None and self.page.linked:
+            self._create(self.page.setup.lanes)
+        self.page.linked = False
+        if self.page.board is not None:
+            state.watch(self.page.board)
+
+    def _restore(self, board: str) -> bool:
+        try:
+            return startup.boards().restore(board) is not None
+        except (ValueError, QuotaError):
+            return False
+
+    def _create(self, lanes: Sequence[RunConfig]) -> bool:
+        try:
+            self.page.board = startup.boards().create(list(lanes)).board_id
+        except (QuotaError, ValueError) as error:
+            self.page.message = str(error)
+            return False
+        state.watch(str(self.page.board))
+        self.page.round += 1
+        return True
+
+    def setup(self) -> Setup:
+        """The setup as it is now, events included."""
+        player = self.player
+        if player is None:
+            return self.page.setup
+        lanes = tuple(lane.config for lane in player.state().lanes)
+        return replace(self.page.setup, lanes=lanes) if lanes else self.page.setup
+
+    def view(self) -> View:
+        """What to draw now."""
+        player = self.player
+        if player is None:
+            return self._recorded()
+        startup.boards().look(self.page.board)
+        board = player.state()
+        lanes = tuple(
+            LaneView(
+                lane.id,
+                lane.config,
+                lane.status,
+                lane.message,
+                lane.step,
+                lane.summary,
+                lane.first,
+                lane.checksums,
+                lane.steps_per_second,
+                lane.umap,
+                lane.umap_step,
+            )
+            for lane in board.lanes
+        )
+        return View(lanes, True, board.playing, board.step, board.message, board)
+
+    def _recorded(self) -> View:
+        lanes = []
+        for index, frames in enumerate(recording()):
+            shown = frames[frame_number(time.monotonic() - self.page.opened, len(frames))]
+            config = RunConfig.from_json(shown.config)
+            lanes.append(LaneView(f"r{index}", config, "recording", "", shown.step, shown, frames[0], {}, 0.0))
+        return View(tuple(lanes), False, True, lanes[0].step, "")
+
+    def go_live(self, setup: Setup | None = None, play: bool = True) -> bool:
+        """Leave the recording: the same lanes, trained here from step 0."""
+        if setup is not None:
+            self.page.setup = setup
+        if self.player is None and not self._create(self.page.setup.lanes):
+            return False
+        if play:
+            self.player.play()
+        return True
+
+    def toggle(self) -> None:
+        """Play or pause; on the recording, go live."""
+        player = self.player
+        if player is None:
+            self.go_live()
+        elif player.state().playing:
+            player.pause()
+        else:
+            self.attempt(player.play)
+
+    def step(self, n: int = 1) -> None:
+        """Train n steps and stop."""
+        if self.go_live(play=False):
+            self.attempt(lambda: self.player.step(n))
+
+    def reset(self) -> None:
+        """Back to step 0 with the knobs as they stand."""
+        if self.player is not None:
+            self.change(Setup(tuple(folded(lane) for lane in self.setup().lanes), self.page.setup.panels), play=False)
+
+    def change(self, setup: Setup, play: bool | None = None) -> None:
+        """Other data, encoder, seed and the like: all lanes start anew from the same weights and batches."""
+        self.page.setup, self.page.round = setup, self.page.round + 1
+        player = self.player
+        if player is None:
+            self.go_live()
+            return
+        again = player.state().playing if play is None else play
+        self.attempt(lambda: player.set_configs(list(setup.lanes)))
+        if again:
+            self.attempt(player.play)
+
+    def set_knob(self, lane: LaneView, knob: str, value: Value) -> None:
+        """Change a loss knob: at once and with a mark where a lane is live, as the start where none is."""
+        player = self.player
+        if player is None:
+            index = int(lane.id[1:])
+            lanes = list(self.page.setup.lanes)
+            values = {**lanes[index].loss.values, knob: value}
+            lanes[index] = replace(lanes[index], loss=Part(lanes[index].loss.key, tuple(values.items())))
+            self.go_live(replace(self.page.setup, lanes=tuple(lanes)))
+            return
+        self.attempt(lambda: player.set_knob(lane.id, f"loss.{knob}", value))
+
+    def add_lane(self, key: str) -> None:
+        """One more lane with this loss at its defaults; it catches up with the clock."""
+        setup = self.setup()
+        config = setup.with_lane(Part(key)).lanes[-1]
+        player = self.player
+        if player is None:
+            self.go_live(setup.with_lane(Part(key)))
+            return
+        self.attempt(lambda: player.add_lane(config))
+
+    def remove_lane(self, lane: LaneView, index: int) -> None:
+        """Take one lane away; the last one stays."""
+        player = self.player
+        if player is None:
+            self.go_live(self.page.setup.without_lane(index))
+            return
+        self.attempt(lambda: player.remove_lane(lane.id))
+
+    def what_if(self, lane: LaneView, knobs: dict[str, Value]) -> Any:
+        """What other knobs would do to the frozen scores of a lane; None where there is no live lane."""
+        found: list[Any] = []
+        if self.player is not None:
+            self.attempt(lambda: found.append(self.player.what_if(lane.id, knobs)))
+        return found[0] if found else None
+
+    def attempt(self, command: Callable[[], object]) -> None:
+        """Carry out a command of the board; a refusal becomes the page's message."""
+        try:
+            command()
+        except (QuotaError, ValueError) as error:
+            self.page.message = str(error)
+
+
+def loss_knobs(config: RunConfig) -> tuple[Knob, ...]:
+    """Knobs of a lane's loss."""
+    return part_knobs("loss", config.loss.key)
+
+
+def loss_spec(key: str) -> Any:
+    """What a loss says of itself."""
+    return find("losses", key).SPEC

@@ -1,0 +1,101 @@
+"""The only file that touches session_state and the address."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+from streamlit.runtime import exists, get_instance
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from app.address import Setup, default_setup, from_query, to_query
+
+_PAGE = "page"
+_LIVE = "live"  # the address field that names the board of a live page
+
+
+@dataclass
+class PageState:
+    """What one browser session looks at. Training itself belongs to the board, not to the session."""
+
+    setup: Setup
+    problems: tuple[str, ...] = ()
+    board: str | None = None  # None: the stored recording is shown
+    opened: float = field(default_factory=time.monotonic)
+    linked: bool = False  # the address asked for something: start from it, not from the recording
+    message: str = ""  # what was refused last; shown once
+    round: int = 0  # grows when widgets must be built anew from the setup
+
+
+def page() -> PageState:
+    """The page's state; the first call of a session reads the address."""
+    if _PAGE not in st.session_state:
+        query = {name: st.query_params.get_all(name) for name in st.query_params}
+        board = query.pop(_LIVE, [None])[0]
+        linked = bool(query)
+        setup, problems = from_query(query) if linked else (default_setup(), ())
+        st.session_state[_PAGE] = PageState(setup, problems, board, linked=linked)
+    state: PageState = st.session_state[_PAGE]
+    return state
+
+
+def publish(setup: Setup, board: str | None) -> None:
+    """Write the address, if it changed; the recording has none."""
+    if board is None:
+        wanted: dict[str, str | list[str]] = {}
+    else:
+        wanted = {**to_query(setup), _LIVE: board}
+    present = {name: st.query_params.get_all(name) for name in st.query_params}
+    if present != {name: value if isinstance(value, list) else [value] for name, value in wanted.items()}:
+        st.query_params.from_dict(wanted)
+
+
+def link(setup: Setup) -> str:
+    """The part of an address after the question mark that restores this setup for somebody else."""
+    return urlencode(to_query(setup), doseq=True)
+
+
+@st.cache_resource
+def _watchers() -> dict[str, str]:
+    """Which session watches which board; in memory only."""
+    return {}
+
+
+def watched_elsewhere(board: str) -> bool:
+    """True if another session, still connected, has this board open: then this one takes a copy."""
+    context = get_script_run_ctx()
+    mine = context.session_id if context is not None else ""
+    other = _watchers().get(board, mine)
+    return other != mine and exists() and get_instance().is_active_session(other)
+
+
+def watch(board: str) -> None:
+    """Say that this session watches the board."""
+    context = get_script_run_ctx()
+    if context is not None:
+        _watchers()[board] = context.session_id
+
+
+def get(key: str, default: Any = None) -> Any:
+    """A widget's value by key."""
+    return st.session_state.get(key, default)
+
+
+def put(key: str, value: Any) -> None:
+    """Set a widget's value before it is drawn."""
+    st.session_state[key] = value
+
+
+def dark() -> bool:
+    """True if the browser shows the dark theme."""
+    return getattr(st.context.theme, "type", "light") == "dark"
+
+
+def due(key: str, seconds: float) -> bool:
+    """True at most once in so many seconds, for things that a tick asks for."""
+    now, key = time.monotonic(), f"due-{key}"
+    if now - st.session_state.get(key, -seconds) < seconds:
+        return False
+    st.session_state[key] = now
+    return True

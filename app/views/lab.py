@@ -1,0 +1,167 @@
+"""The lab: lanes side by side on one clock, six panels, every control in the address."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import streamlit as st
+
+from app import state
+from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
+from app.live import Lab, LaneView, View, knobs_now, loss_knobs, loss_spec
+from app.views import lab_forms, lab_panels
+from components import theme
+from components.widgets.knobs import knob_widget
+from models.catalogue import discover
+from models.spec import Value
+
+TICK_PLAYING, TICK_RESTING = 0.5, 2.0  # seconds between two looks at the board
+SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
+STYLE = ".stMainBlockContainer { padding-top: 1.2rem; } .st-key-numbers table { font-size: 0.85rem; }"
+SHOWN_KNOBS = 2  # knobs of a lane that stand open; the rest is one click away
+
+
+def page() -> None:
+    """Draw the page once; what moves is in the fragment."""
+    lab = Lab()
+    view = lab.view()
+    _header(view)
+    for problem in lab.page.problems:
+        st.warning(problem, icon="⚠️")
+    _toolbar(lab, view)
+    _lanes(lab, view)
+    if lab.page.message:
+        st.error(lab.page.message)
+        lab.page.message = ""
+    _live(lab, TICK_PLAYING if view.playing or not view.live else TICK_RESTING)
+    state.publish(lab.setup(), lab.page.board)
+
+
+def _header(view: View) -> None:
+    st.html(f"<style>{STYLE}</style>")
+    with st.container(horizontal=True, vertical_alignment="bottom", key="header"):
+        st.markdown("### Loss Lab")
+        if view.live:
+            st.caption("Live: these lanes train on this machine, from the same weights, batches and views.")
+        else:
+            st.caption("This is a recording of a real run. Press **Space** (or Play) to train it live.")
+
+
+def _toolbar(lab: Lab, view: View) -> None:
+    with st.container(horizontal=True, key="toolbar", vertical_alignment="bottom"):
+        word, icon = ("Pause", "pause") if view.live and view.playing else ("Play", "play_arrow")
+        st.button(word, key="play", type="primary", icon=f":material/{icon}:", shortcut="Space", on_click=lab.toggle)
+        st.button("Step", key="step", shortcut="Right", on_click=lab.step, help="Train one step and stop.")
+        st.button(
+            "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
+        )
+        st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0.")
+        with st.popover("Data", help="Which items are embedded, and how they are spoiled."):
+            lab_forms.data(lab)
+        with st.popover("Training", help="Encoder, optimiser, batches, seed."):
+            lab_forms.training(lab)
+        with st.popover("Speed and stop", help="How fast to train and when to stop."):
+            lab_forms.pace(lab, SPEEDS)
+        with st.popover("Panels", help="Which panels to show."):
+            st.pills(
+                "Panels",
+                PANELS,
+                selection_mode="multi",
+                default=list(lab.page.setup.panels),
+                format_func=lambda name: lab_panels.TITLES[name],
+                key=f"panels-{lab.page.round}",
+                on_change=partial(_choose_panels, lab),
+            )
+        with st.popover("Share and save", help="A link that restores all this, the config, the numbers."):
+            lab_forms.share(lab, view)
+
+
+def _choose_panels(lab: Lab) -> None:
+    chosen = state.get(f"panels-{lab.page.round}") or list(DEFAULT_PANELS)
+    lab.page.setup = lab_forms.with_panels(lab.page.setup, chosen)
+
+
+def _lanes(lab: Lab, view: View) -> None:
+    """One card a lane; the live numbers of a lane are in the fragment below."""
+    room = len(view.lanes) < MAX_LANES
+    columns = st.columns(len(view.lanes) + room, gap="small")
+    for index, (lane, column) in enumerate(zip(view.lanes, columns, strict=False)):
+        with column, st.container(border=True, key=f"lane-{index}"):
+            _lane(lab, view, lane, index)
+    if room:
+        with columns[-1]:
+            _add_lane(lab)
+
+
+def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
+    spec = loss_spec(lane.config.loss.key)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        about = f"${spec.formula}$\n\n{spec.when}\n\n*{spec.pitfall}*"
+        st.markdown(f"{theme.badge(index)} **{spec.name}**", help=about)
+        st.button(
+            "",
+            icon=":material/close:",
+            key=f"remove-{lane.id}",
+            type="tertiary",
+            disabled=len(view.lanes) == 1,
+            help="Remove this lane",
+            on_click=partial(lab.remove_lane, lane, index),
+        )
+    now = knobs_now(lane.config, lane.step)
+    knobs = loss_knobs(lane.config)
+    for knob, column in zip(knobs[:SHOWN_KNOBS], st.columns(max(min(len(knobs), SHOWN_KNOBS), 1)), strict=False):
+        with column:
+            _knob(lab, lane, knob.name, now)
+    if len(knobs) > SHOWN_KNOBS:
+        with st.expander("More knobs"):
+            for knob in knobs[SHOWN_KNOBS:]:
+                _knob(lab, lane, knob.name, now)
+    if not knobs:
+        st.caption("This loss has no knob.")
+
+
+def _knob(lab: Lab, lane: LaneView, name: str, now: Mapping[str, Value]) -> None:
+    knob = next(knob for knob in loss_knobs(lane.config) if knob.name == name)
+    key = f"knob-{lab.page.round}-{lane.id}-{name}"
+    knob_widget(knob, now[name], key, partial(_set_knob, lab, lane, name, key))
+
+
+def _set_knob(lab: Lab, lane: LaneView, name: str, key: str) -> None:
+    lab.set_knob(lane, name, state.get(key))
+
+
+def _add_lane(lab: Lab) -> None:
+    losses = {key: module.SPEC for key, module in discover("losses").items()}
+    key = f"add-{lab.page.round}-{len(lab.setup().lanes)}"
+    st.selectbox(
+        "Add a lane",
+        list(losses),
+        index=None,
+        placeholder="Type part of a loss's name",
+        format_func=lambda name: f"{losses[name].name} · {losses[name].family}",
+        key=key,
+        on_change=partial(_add, lab, key),
+        help="It starts from the same weights and batches and catches up with the clock.",
+    )
+
+
+def _add(lab: Lab, key: str) -> None:
+    chosen = state.get(key)
+    if chosen:
+        lab.add_lane(str(chosen))
+
+
+def _live(lab: Lab, interval: float) -> None:
+    @st.fragment(run_every=interval)
+    def tick() -> None:
+        view = lab.view()
+        lab_panels.numbers(view)
+        lab_panels.verdict(lab, view)
+        lab_panels.grid(lab, view)
+        wanted = TICK_PLAYING if view.playing or not view.live else TICK_RESTING
+        ids = tuple(lane.id for lane in view.lanes)
+        if wanted != interval or ids != state.get("lanes-drawn", ids):
+            state.put("lanes-drawn", ids)
+            st.rerun()
+        state.put("lanes-drawn", ids)
+
+    tick()

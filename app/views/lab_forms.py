@@ -1,0 +1,149 @@
+"""The forms behind the toolbar: data, training, pace, share."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.address import PANELS, Setup
+from app.live import Lab, View
+from app.views import lab_export
+from components.widgets.knobs import knob_widget
+from models.catalogue import discover
+from models.data_common import CORRUPTION
+from models.spec import Knob
+from models.training.config import OPTIMISERS, PAIRINGS, SAMPLERS, SEED, Part, part_knobs
+
+PAIRING_WORDS = {
+    "label": "By label: items of one class are positives",
+    "views": "Two views of each item: no label is used",
+}
+
+
+def with_panels(setup: Setup, chosen: Sequence[str]) -> Setup:
+    """The same setup with other panels, in their usual order."""
+    return replace(setup, panels=tuple(name for name in PANELS if name in chosen))
+
+
+def data(lab: Lab) -> None:
+    """Data set, its own knobs, the corruption sliders, pairing."""
+    base, sets = lab.setup().base, discover("data")
+    key = f"data-{lab.page.round}"
+    st.selectbox(
+        "Data set",
+        list(sets),
+        index=list(sets).index(base.data.key),
+        format_func=lambda name: sets[name].SPEC.name,
+        key=key,
+        on_change=partial(_choose, lab, "data", key),
+    )
+    st.caption(sets[base.data.key].SPEC.teaches)
+    own = sets[base.data.key].SPEC.knobs
+    for knob in own:
+        _shared_knob(lab, "data", knob)
+    st.markdown("**Spoil it on purpose** (the truth is kept)")
+    for knob in CORRUPTION:
+        _shared_knob(lab, "data", knob)
+    key = f"pairing-{lab.page.round}"
+    st.radio(
+        "Pairing",
+        PAIRINGS,
+        index=PAIRINGS.index(base.pairing),
+        format_func=PAIRING_WORDS.__getitem__,
+        key=key,
+        on_change=partial(_plain, lab, "pairing", key),
+        help="Which pairs of a batch are positives.",
+    )
+
+
+def training(lab: Lab) -> None:
+    """Encoder, sampler, optimiser, seed."""
+    base, encoders = lab.setup().base, discover("encoders")
+    for name, label, keys in (
+        ("encoder", "Encoder", list(encoders)),
+        ("sampler", "Batches", list(SAMPLERS)),
+        ("optimiser", "Optimiser", list(OPTIMISERS)),
+    ):
+        part: Part = getattr(base, name)
+        key = f"{name}-{lab.page.round}"
+        st.selectbox(label, keys, index=keys.index(part.key), key=key, on_change=partial(_choose, lab, name, key))
+        for knob in part_knobs(name, part.key):
+            _shared_knob(lab, name, knob)
+    key = f"seed-{lab.page.round}"
+    st.number_input(
+        "Seed",
+        0,
+        int(SEED.high or 0),
+        base.seed,
+        key=key,
+        on_change=partial(_plain, lab, "seed", key),
+        help="Drives initial weights, batches, views and corruption; the split into training and probe never changes.",
+    )
+
+
+def pace(lab: Lab, speeds: dict[str, float | None]) -> None:
+    """Speed and the rule by which a run stops."""
+    names = list(speeds)
+    st.select_slider("Speed", names, value=names[-1], key="speed", on_change=partial(_speed, lab, speeds))
+    st.number_input("Run until step", 1, 1_000_000, 500, key="until-step")
+    st.button("Run until this step", key="go-step", on_click=partial(_until, lab, "step"))
+    st.number_input("Run until every lane's AUC reaches", 0.5, 1.0, 0.98, 0.005, format="%.3f", key="until-auc")
+    st.button("Run until this AUC", key="go-auc", on_click=partial(_until, lab, "auc"))
+    st.button(
+        "Run until plateau",
+        key="go-plateau",
+        on_click=partial(_until, lab, "plateau"),
+        help="Stops when no lane's AUC has risen by 0.001 for 300 steps.",
+    )
+
+
+def share(lab: Lab, view: View) -> None:
+    """The link, the config and the numbers."""
+    lab_export.forms(lab, view)
+
+
+def _shared_knob(lab: Lab, part_name: str, knob: Knob) -> None:
+    part: Part = getattr(lab.setup().base, part_name)
+    key = f"{part_name}-{part.key}-{knob.name}-{lab.page.round}"
+    knob_widget(knob, part[knob.name], key, partial(_set, lab, part_name, knob.name, key))
+
+
+def _choose(lab: Lab, name: str, key: str) -> None:
+    chosen = str(state.get(key))
+    _change(lab, **{name: Part(chosen)})
+
+
+def _set(lab: Lab, part_name: str, knob: str, key: str) -> None:
+    part: Part = getattr(lab.setup().base, part_name)
+    values = {**part.values, knob: state.get(key)}
+    _change(lab, **{part_name: Part(part.key, tuple(values.items()))})
+
+
+def _plain(lab: Lab, name: str, key: str) -> None:
+    _change(lab, **{name: state.get(key)})
+
+
+def _change(lab: Lab, **changes: Any) -> None:
+    try:
+        lab.change(lab.setup().with_shared(**changes))
+    except ValueError as error:
+        lab.page.message = str(error)
+
+
+def _speed(lab: Lab, speeds: dict[str, float | None]) -> None:
+    if lab.player is not None:
+        lab.player.set_speed(speeds[str(state.get("speed"))])
+
+
+def _until(lab: Lab, rule: str) -> None:
+    if not lab.go_live(play=False):
+        return
+    if rule == "plateau":
+        lab.player.run_until(plateau=True)
+    elif rule == "auc":
+        lab.player.run_until(auc=float(state.get("until-auc")))
+    else:
+        lab.player.run_until(step=int(state.get("until-step")))

@@ -1,0 +1,236 @@
+"""What ticks: the lanes' numbers, the verdict, and the grid of panels."""
+
+from collections.abc import Callable
+from functools import partial
+from math import isfinite
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.live import Lab, View
+from app.views import lab_export, lab_tradeoff
+from components import theme
+from components.panels import (
+    curves,
+    embedding_map,
+    pair_weights,
+    roc_curve,
+    score_histogram,
+    score_statistics,
+    spectrum,
+    tradeoff,
+)
+from models.diagnostics import levels
+from models.diagnostics.summary import Summary
+
+PANELS: dict[str, Any] = {
+    "scores": score_histogram,
+    "roc": roc_curve,
+    "tradeoff": tradeoff,
+    "map": embedding_map,
+    "weights": pair_weights,
+    "curves": curves,
+    "statistics": score_statistics,
+    "spectrum": spectrum,
+}
+TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
+HEIGHT = 300
+NUMBERS_HELP = """**step** training steps done · **loss** of the last batch ·
+**AUC** chance that a positive pair scores above a negative one (1 is perfect, 0.5 is guessing),
+with its 95 % interval over items · **AUC unseen** the same on classes never trained on ·
+**recall@1** share of items whose nearest neighbour has their class ·
+**uniformity** how evenly the sphere is filled (larger is more even, about 4 at most) ·
+**tolerance** mean cosine inside a class (larger keeps classes tighter) ·
+**d′** gap between the two histograms in standard deviations · **rank** directions in use ·
+**same start** checksums of initial weights / batches / views: equal in all lanes, so that only the loss differs."""
+
+
+def numbers(view: View) -> None:
+    """One row a lane; the table's tooltip says what each number means and what is good."""
+    head = "| | step | steps/s | loss | AUC | AUC unseen | recall@1 | uniformity | tolerance | d′ | rank | same start |"
+    rows = [head, "|" + "---|" * 12]
+    rows += [_row(index, lane) for index, lane in enumerate(view.lanes)]
+    with st.container(key="numbers"):
+        st.markdown("\n".join(rows), help=NUMBERS_HELP)
+    for index, lane in enumerate(view.lanes):
+        if lane.message:
+            st.warning(f"Lane {theme.LETTERS[index]}: {lane.message}")
+    if view.message:
+        st.info(view.message)
+
+
+def _row(index: int, lane: Any) -> str:
+    name = f"{theme.badge(index)} {lane.status}"
+    if lane.summary is None:
+        return f"| {name} | {lane.step} |" + " |" * 10
+    s: Summary = lane.summary
+    loss = s.curves.loss[-1] if len(s.curves.loss) else float("nan")
+    unseen = s.roc_unseen.auc if s.roc_unseen is not None else float("nan")
+    start = " / ".join(lane.checksums.values()) if lane.checksums else "recorded"
+    cells = [
+        name,
+        str(s.step),
+        f"{lane.rate:.0f}" if lane.rate else "–",
+        _number(loss),
+        f"{_number(s.roc.auc)} [{_number(s.roc.low)}, {_number(s.roc.high)}]",
+        _number(unseen),
+        _number(s.neighbours.recall_at_1),
+        _number(s.plane.uniformity, 2),
+        _number(s.plane.tolerance, 2),
+        _number(s.scores.d_prime, 2),
+        _number(s.spectrum.effective_rank, 1),
+        start,
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _number(value: float, digits: int = 3) -> str:
+    return f"{value:.{digits}f}" if isfinite(value) else "–"
+
+
+def verdict(lab: Lab, view: View) -> None:
+    """What differs between the lanes, whether it can be told apart, and the button that settles it."""
+    for index, lane in enumerate(view.lanes):
+        if lane.summary is not None:
+            found = levels.sits_on(lane.summary.curves, lane.summary.levels)
+            if found is not None:
+                st.info(f"Lane {theme.LETTERS[index]}: {found[1]}")
+    lab_tradeoff.verdict(lab, view)
+
+
+def grid(lab: Lab, view: View) -> None:
+    """The chosen panels; every part stays mounted and receives data only."""
+    with st.grid(3, min_column_width=360, border=True, key="grid"):
+        for name in lab.page.setup.panels:
+            with st.container(key=f"panel-{name}"):
+                _card(name, lab, view)
+
+
+def _card(name: str, lab: Lab, view: View) -> None:
+    panel = PANELS[name]
+    summaries = view.summaries
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{panel.TITLE}**", help=panel.HELP)
+        with st.popover("⋯", help="Options, table and files of this panel", key=f"menu-{name}"):
+            options = OPTIONS.get(name, _no_options)(view)
+            table = st.toggle("Show as a table", key=f"table-{name}")
+            lab_export.panel_files(name, panel, view, options)
+    if not summaries:
+        st.skeleton(height=HEIGHT)
+        return
+    if table:
+        st.dataframe(panel.table(summaries), height=HEIGHT, hide_index=True)
+    else:
+        DRAW[name](view, options)
+    EXTRAS.get(name, _nothing)(lab, view)
+
+
+def _nothing(lab: Lab, view: View) -> None:
+    """Most panels need no control of their own."""
+
+
+def _vega(name: str, view: View, options: dict[str, Any]) -> None:
+    panel = PANELS[name]
+    st.vega_lite_chart(
+        panel.rows(view.summaries, **options),
+        panel.spec(**_spec_options(panel, options)),
+        key=f"chart-{name}",
+        alt=panel.sentence(view.summaries),
+        width="stretch",
+    )
+
+
+def _spec_options(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
+    return {key: options[key] for key in panel.SPEC_OPTIONS if key in options}
+
+
+def _draw_map(view: View, options: dict[str, Any]) -> None:
+    st.echarts_chart(
+        embedding_map.option(view.summaries, **options),
+        key="chart-map",
+        height=HEIGHT,
+        alt=embedding_map.sentence(view.summaries),
+    )
+
+
+def threshold() -> float:
+    """The one threshold handle that histogram and ROC share, a cosine."""
+    return float(state.get("threshold", 0.5))
+
+
+def _score_options(view: View) -> dict[str, Any]:
+    return {
+        "counts": st.toggle("Counts instead of density", key="score-counts"),
+        "log": st.toggle("Logarithmic, for the negative tail", key="score-log"),
+        "ghost": st.toggle("Ghost of step 0", value=True, key="score-ghost"),
+        "unseen": st.toggle("Unseen classes", key="score-unseen"),
+        "threshold": threshold(),
+        "first": view.firsts,
+    }
+
+
+def _roc_options(view: View) -> dict[str, Any]:
+    return {
+        "log": st.toggle("Logarithmic false positive rate", key="roc-log"),
+        "unseen": st.toggle("Unseen classes", key="roc-unseen"),
+        "threshold": threshold(),
+    }
+
+
+def _curve_options(view: View) -> dict[str, Any]:
+    measures = list(curves.MEASURES)
+    return {
+        "measure": st.selectbox("Curve", measures, format_func=curves.MEASURES.__getitem__, key="curve-measure"),
+        "log": st.toggle("Logarithmic height", key="curve-log"),
+    }
+
+
+def _no_options(view: View) -> dict[str, Any]:
+    return {}
+
+
+def _threshold_slider(lab: Lab, view: View) -> None:
+    st.slider(
+        "Threshold (cosine), shared with the ROC",
+        -1.0,
+        1.0,
+        0.5,
+        0.01,
+        key="threshold",
+        help="Pairs that score at or above it are accepted.",
+    )
+
+
+def _confusion(lab: Lab, view: View) -> None:
+    st.dataframe(roc_curve.confusion(view.summaries, threshold()), hide_index=True)
+
+
+def _weight_numbers(lab: Lab, view: View) -> None:
+    for index, summary in enumerate(view.summaries):
+        if summary.weights is None:
+            st.caption(f"{theme.badge(index)} {summary.why_no_weight}")
+        else:
+            st.caption(f"{theme.badge(index)} " + " ".join(pair_weights.numbers(summary)))
+    if st.toggle("Heat map: anchors × candidates, sorted by class", key="weights-heat"):
+        st.plotly_chart(pair_weights.heat_map(view.summaries), key="chart-heat", config={"displaylogo": False})
+
+
+DRAW: dict[str, Callable[[View, dict[str, Any]], None]] = {
+    **{name: partial(_vega, name) for name in PANELS if name != "map"},
+    "map": _draw_map,
+}
+OPTIONS: dict[str, Callable[[View], dict[str, Any]]] = {
+    "scores": _score_options,
+    "roc": _roc_options,
+    "tradeoff": lab_tradeoff.options,
+    "map": lab_tradeoff.map_options,
+    "curves": _curve_options,
+}
+EXTRAS: dict[str, Callable[[Lab, View], None]] = {
+    "scores": _threshold_slider,
+    "roc": _confusion,
+    "tradeoff": lab_tradeoff.laboratory,
+    "map": lab_tradeoff.map_controls,
+    "weights": _weight_numbers,
+}

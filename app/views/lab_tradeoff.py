@@ -1,0 +1,183 @@
+"""Verdict, temperature laboratory and map controls: the parts of the page that ask the workers for more."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.live import Lab, LaneView, View, loss_knobs
+from components import theme
+from components.panels import embedding_map, what_if
+from models.diagnostics.verdict import Verdict, compare_curves, compare_seeds
+from models.spec import Knob
+
+SEEDS = 5
+TEMPERATURES = (0.03, 0.05, 0.08, 0.13, 0.2, 0.35, 0.6, 1.0)
+SWEEP_STEPS = 150
+
+
+def verdict(lab: Lab, view: View) -> None:
+    """One sentence a pair of lanes, each against lane A, and the button that repeats both with more seeds."""
+    lanes = [lane for lane in view.lanes if lane.summary is not None]
+    if len(lanes) < 2:
+        return
+    task = view.board.repeat if view.board is not None else None
+    over_seeds = task is not None and not task.running and task.done > 0
+    told = [_over_seeds(task, view) if over_seeds else _at_one_seed(lanes)]
+    with st.container(horizontal=True, vertical_alignment="center", key="verdict"):
+        st.markdown(" · ".join(sentence for part in told for sentence in part))
+        if task is not None and task.running:
+            st.progress(
+                task.done / len(task.cells), text=f"Repeating with {SEEDS} seeds: {task.done}/{len(task.cells)}"
+            )
+            st.button("Cancel", key="cancel-repeat", on_click=partial(_command, lab, "cancel"))
+        elif view.live and view.step > 0:
+            st.button(
+                f"Repeat with {SEEDS} seeds",
+                key="repeat",
+                on_click=partial(_repeat, lab, view),
+                help=f"Trains every lane {view.step} steps with {SEEDS} seeds beside the live lanes, then pairs them.",
+            )
+
+
+def _at_one_seed(lanes: Sequence[LaneView]) -> list[str]:
+    first = lanes[0].summary
+    told = []
+    for index, lane in enumerate(lanes[1:], start=1):
+        assert first is not None
+        assert lane.summary is not None
+        if lane.summary.step != first.step:
+            told.append(f"Lane {theme.letter(index)} is at another step.")
+            continue
+        told.append(_said(compare_curves(first.roc, lane.summary.roc, ("A", theme.letter(index)))))
+    return told
+
+
+def _over_seeds(task: Any, view: View) -> list[str]:
+    values = {
+        lane.id: [c.outcome.metrics["auc"] if c.outcome is not None else float("nan") for c in _cells(task, lane.id)]
+        for lane in view.lanes
+    }
+    first, *others = view.lanes
+    return [
+        _said(compare_seeds(values[first.id], values[lane.id], "AUC", ("A", theme.letter(index))))
+        + f" after {task.steps} steps"
+        for index, lane in enumerate(others, start=1)
+        if len(values[lane.id]) == len(values[first.id])
+    ]
+
+
+def _cells(task: Any, lane: str) -> list[Any]:
+    return [cell for cell in task.cells if cell.lane == lane]
+
+
+def _said(found: Verdict) -> str:
+    return f"**{found.sentence}**" if found.distinguishable else found.sentence
+
+
+def _repeat(lab: Lab, view: View) -> None:
+    _command(lab, "repeat", tuple(range(SEEDS)), view.step)
+
+
+def _command(lab: Lab, name: str, *arguments: Any) -> None:
+    """Send a command to the board; a refusal becomes the page's message."""
+    if lab.player is not None:
+        lab.attempt(lambda: getattr(lab.player, name)(*arguments))
+
+
+def options(view: View) -> dict[str, Any]:
+    """The trade-off plane has the sweep's points as an option."""
+    task = view.board.sweep if view.board is not None else None
+    return {"sweep": _points(task) if task is not None else ()}
+
+
+def _points(task: Any) -> tuple[tuple[float, Any], ...]:
+    """(temperature, Summary) of every finished cell."""
+    return tuple(
+        (float(cell.value), cell.outcome.summary)
+        for cell in task.cells
+        if cell.outcome is not None and cell.outcome.summary is not None
+    )
+
+
+def temperature_knob(lane: LaneView) -> Knob | None:
+    """The knob that plays the part of a temperature in a lane's loss, if it has one."""
+    return next((knob for knob in loss_knobs(lane.config) if knob.name == "temperature"), None)
+
+
+def laboratory(lab: Lab, view: View) -> None:
+    """What-if slider on the frozen scores of this step, and eight temperatures trained on a small budget."""
+    warm = [(index, lane) for index, lane in enumerate(view.lanes) if temperature_knob(lane) is not None]
+    if not warm:
+        st.caption("No lane has a temperature; add InfoNCE or SupCon to use the laboratory.")
+        return
+    if not view.live:
+        st.caption("Press Play to go live: then a what-if slider and a sweep of eight temperatures stand here.")
+        return
+    index, lane = warm[0]
+    _sweep(lab, view, lane)
+    if st.toggle(f"What if lane {theme.letter(index)} had another temperature?", key="what-if-on"):
+        _what_if(lab, lane)
+
+
+def _sweep(lab: Lab, view: View, lane: LaneView) -> None:
+    task = view.board.sweep
+    if task is not None and task.running:
+        st.progress(task.done / len(task.cells), text=f"{task.done} of {len(task.cells)} temperatures")
+        st.button("Cancel the sweep", key="cancel-sweep", on_click=partial(_command, lab, "cancel"))
+        return
+    st.button(
+        "Train eight temperatures",
+        key="sweep",
+        on_click=partial(_command, lab, "sweep", lane.id, "temperature", TEMPERATURES, SWEEP_STEPS),
+        help=f"{SWEEP_STEPS} steps each, from the same start, beside the live lanes; each is a point in the plane.",
+    )
+
+
+def _what_if(lab: Lab, lane: LaneView) -> None:
+    temperature = st.select_slider(
+        "Temperature", TEMPERATURES, value=0.2, key="what-if", help="No training: the scores stay as they are."
+    )
+    found = lab.what_if(lane, {"temperature": float(temperature)})
+    if found is None or found.weights is None or lane.summary is None or lane.summary.weights is None:
+        st.caption("The what-if needs a lane that has begun.")
+        return
+    st.vega_lite_chart(
+        what_if.rows(lane.summary.weights, found.weights),
+        what_if.spec(),
+        key="chart-what-if",
+        alt=what_if.sentence(lane.summary.weights, found.weights),
+    )
+    st.caption(
+        what_if.sentence(lane.summary.weights, found.weights) + f" Loss {found.loss_now:.3g} → {found.loss:.3g}."
+    )
+
+
+def map_options(view: View) -> dict[str, Any]:
+    """PCA by default; UMAP where it was asked for."""
+    method = st.segmented_control(
+        "Projection", ("PCA", "UMAP"), default="PCA", required=True, key="map-method",
+        help="PCA moves with training in a fixed frame. UMAP shows neighbourhoods better, made beside the training.",
+    )  # fmt: skip
+    every = st.toggle("New UMAP every 10 s", key="map-every", disabled=method != "UMAP")
+    return {"method": method, "every": every}
+
+
+def map_controls(lab: Lab, view: View) -> None:
+    """Ask for a UMAP of this moment; the last one stays until the next has come."""
+    if view.live and state.get("map-method") == "UMAP":
+        every = state.get("map-every", False)
+        for lane in view.lanes:
+            stale = lane.step - lane.umap_step
+            if lane.umap is None or (every and stale > 0 and state.due(f"umap-{lane.id}", 10.0)):
+                _command(lab, "request_umap", lane.id)
+        st.button("UMAP of this step", key="umap-now", on_click=partial(_all_umaps, lab, view))
+    for index, summary in enumerate(view.summaries):
+        st.caption(f"{theme.badge(index)} {embedding_map.badge(summary)}")
+
+
+def _all_umaps(lab: Lab, view: View) -> None:
+    for lane in view.lanes:
+        _command(lab, "request_umap", lane.id)
