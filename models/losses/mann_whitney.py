@@ -7,6 +7,7 @@ through one small matrix for each distance, and the slopes are read back at ever
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -19,9 +20,10 @@ from models.geometry import Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
 _ONE_BY_ONE = 1 << 20  # up to so many comparisons the plain matrix is made: 8 MB in float64
-_DEGREE = 20  # nodes in a cell
-# The kernel's nearest poles lie three half-cells off: the error falls by 3 + sqrt(10) a node, to 2e-16 with 20.
+# The kernel's nearest poles lie three half-cells off: the error falls by 3 + sqrt(10) a node.
 _WIDTH = 2.0 * math.pi / 3.0
+_NODES = {torch.float64: 20, torch.float32: 10}  # in a cell, for errors of 2e-16 and 1e-8
+_BLOCK = 1 << 15  # scores worked on together, so that they stay in cache
 
 
 def _level(counts: Counts, gap: float) -> float | None:
@@ -96,8 +98,9 @@ class _Contest(torch.autograd.Function):
     def forward(ctx: Any, p: Tensor, q: Tensor) -> Tensor:
         low = torch.minimum(p.min(), q.min()).double()
         cells = int((torch.maximum(p.max(), q.max()).double() - low) / _WIDTH) + 1
-        ps, qs = _Points(p, low, cells), _Points(q, low, cells)
-        gap = _gaps(cells, p.device)
+        nodes = _nodes(_NODES.get(p.dtype, 10), p.device)
+        ps, qs = _Points(p, low, cells, nodes), _Points(q, low, cells, nodes)
+        gap = _gaps(cells, nodes)
         from_p, from_q = ps.weights() / len(p), qs.weights() / len(q)
         slope = torch.sigmoid(gap)
         ctx.save_for_backward(
@@ -116,62 +119,71 @@ class _Contest(torch.autograd.Function):
 class _Points:
     """Scores by cell: which one, and where in it on [-1, 1]."""
 
-    def __init__(self, x: Float[Tensor, " k"], low: Float[Tensor, ""], cells: int) -> None:
+    def __init__(self, x: Float[Tensor, " k"], low: Float[Tensor, ""], cells: int, nodes: Float[Tensor, " d"]) -> None:
         place = (x.double() - low) / _WIDTH
         self.cells = cells
         self.cell: Int[Tensor, " k"] = place.long().clamp_(0, cells - 1)  # the largest score may round onto the end
         self.t = 2.0 * (place - self.cell) - 1.0
+        self.transform = _transform(nodes)
 
-    def weights(self) -> Float[Tensor, "cells degree"]:
+    def weights(self) -> Float[Tensor, "cells d"]:
         """Weight of each node such that any smooth function sums over the nodes as over the scores."""
-        moments = torch.zeros(_DEGREE, self.cells, dtype=torch.float64, device=self.t.device)
-        for row, polynomial in zip(moments, self._polynomials(), strict=False):
-            row.index_add_(0, self.cell, polynomial)
-        return moments.T @ _transform(self.t.device)
+        moments = torch.zeros(len(self.transform), self.cells, dtype=torch.float64, device=self.t.device)
+        for cell, t in self._blocks():
+            for row, polynomial in zip(moments, _polynomials(t), strict=False):
+                row.index_add_(0, cell, polynomial)
+        return moments.T @ self.transform
 
-    def read(self, at_nodes: Float[Tensor, "cells degree"]) -> Float[Tensor, " k"]:
+    def read(self, at_nodes: Float[Tensor, "cells d"]) -> Float[Tensor, " k"]:
         """Values at the scores of a function known at the nodes."""
-        coefficients = _transform(self.t.device) @ at_nodes.T  # (degree, cells)
-        values = torch.zeros_like(self.t)
-        for row, polynomial in zip(coefficients, self._polynomials(), strict=False):
-            values.addcmul_(row[self.cell], polynomial)
-        return values
+        coefficients = self.transform @ at_nodes.T  # (d, cells)
+        parts = []
+        for cell, t in self._blocks():
+            values = torch.zeros_like(t)
+            for row, polynomial in zip(coefficients, _polynomials(t), strict=False):
+                values.addcmul_(row.index_select(0, cell), polynomial)
+            parts.append(values)
+        return torch.cat(parts)
 
-    def _polynomials(self) -> Any:
-        """T_0(t), T_1(t), ... without end, by T_j+1 = 2 t T_j - T_j-1."""
-        now, after = torch.ones_like(self.t), self.t
-        while True:
-            yield now
-            now, after = after, 2.0 * self.t * after - now
-
-
-def _nodes(device: torch.device) -> Float[Tensor, " degree"]:
-    """Roots of the Chebyshev polynomial of the cell's degree."""
-    k = torch.arange(_DEGREE, dtype=torch.float64, device=device)
-    return torch.cos(math.pi * (k + 0.5) / _DEGREE)
+    def _blocks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(self.t), _BLOCK):
+            yield self.cell[start : start + _BLOCK], self.t[start : start + _BLOCK]
 
 
-def _transform(device: torch.device) -> Float[Tensor, "degree degree"]:
+def _polynomials(t: Float[Tensor, " k"]) -> Iterator[Tensor]:
+    """T_0(t), T_1(t), ... without end, by T_j+1 = 2 t T_j - T_j-1."""
+    now, after = torch.ones_like(t), t
+    while True:
+        yield now
+        now, after = after, torch.addcmul(-now, t, after, value=2.0)
+
+
+def _nodes(count: int, device: torch.device) -> Float[Tensor, " d"]:
+    """Roots of the Chebyshev polynomial of this degree."""
+    k = torch.arange(count, dtype=torch.float64, device=device)
+    return torch.cos(math.pi * (k + 0.5) / count)
+
+
+def _transform(nodes: Float[Tensor, " d"]) -> Float[Tensor, "d d"]:
     """Entry (j, b): what the value at node b adds to the coefficient of T_j."""
-    j = torch.arange(_DEGREE, dtype=torch.float64, device=device)
-    rows = torch.cos(j[:, None] * torch.acos(_nodes(device))[None, :]) * (2.0 / _DEGREE)
+    j = torch.arange(len(nodes), dtype=torch.float64, device=nodes.device)
+    rows = torch.cos(j[:, None] * torch.acos(nodes)[None, :]) * (2.0 / len(nodes))
     rows[0] /= 2.0
     return rows
 
 
-def _gaps(cells: int, device: torch.device) -> Float[Tensor, "offsets degree degree"]:
+def _gaps(cells: int, nodes: Float[Tensor, " d"]) -> Float[Tensor, "offsets d d"]:
     """q - p for every distance in cells, from -(cells - 1) to cells - 1, every node of p (rows) and of q (columns)."""
-    offset = torch.arange(1 - cells, cells, dtype=torch.float64, device=device)
-    nodes = _nodes(device)
+    offset = torch.arange(1 - cells, cells, dtype=torch.float64, device=nodes.device)
     return _WIDTH * (offset[:, None, None] + 0.5 * (nodes[None, None, :] - nodes[None, :, None]))
 
 
-def _seen_from_q(kernel: Tensor) -> Tensor:
+def _seen_from_q(kernel: Float[Tensor, "offsets d d"]) -> Float[Tensor, "offsets d d"]:
     """The same kernel with the roles of p and q exchanged."""
     return kernel.flip(0).transpose(1, 2)
 
 
-def _meet(kernel: Tensor, weights: Float[Tensor, "cells degree"]) -> Float[Tensor, "cells degree"]:
+def _meet(kernel: Float[Tensor, "offsets d d"], weights: Float[Tensor, "cells d"]) -> Float[Tensor, "cells d"]:
     """Sum of the kernel over all weighted nodes, at each node of the other side."""
     cells = len(weights)
     rows = [torch.einsum("jab,jb->a", kernel[cells - 1 - i : 2 * cells - 1 - i], weights) for i in range(cells)]
