@@ -47,8 +47,12 @@ _TOLD = (
 @cache
 def variants() -> dict[str, SimpleNamespace]:
     """Map `pml:<Name>` to an object with SPEC and loss(scores, **knobs), for every card of pml.toml."""
-    cards = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-    return {f"pml:{name}": _part(name, card) for name, card in cards.items()}
+    return {f"pml:{name}": _part(name, card) for name, card in _cards().items()}
+
+
+@cache
+def _cards() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 def _part(name: str, card: dict[str, Any]) -> SimpleNamespace:
@@ -200,11 +204,16 @@ def entries(cost: str, scores: Scores, bins: int = 0) -> int:
     return n**3 if cost == "cubes" else n**2 * (bins + 1)
 
 
-def _refuse_if_huge(name: str, card: dict[str, Any], scores: Scores, knobs: dict[str, Any]) -> None:
-    if "cost" not in card:
-        return
+def bytes_needed(name: str, scores: Scores, bins: int = 0) -> float:
+    """Peak memory of forward and backward of the library's loss, from what was measured for each entry of its lists."""
+    card = _cards()[name]
     width = scores.s.element_size() / 4.0  # cards count for float32
-    need = width * card["bytes"] * entries(card["cost"], scores, int(knobs.get("num_bins", 0)))
+    listed = entries(card["cost"], scores, bins) if "cost" in card else 0
+    return width * float(card.get("bytes", 0)) * listed
+
+
+def _refuse_if_huge(name: str, card: dict[str, Any], scores: Scores, knobs: dict[str, Any]) -> None:
+    need = bytes_needed(name, scores, int(knobs.get("num_bins", 0)))
     if need > LIMIT_BYTES:
         n = len(scores.s)
         fits = int(n * (LIMIT_BYTES / need) ** (1.0 / _POWER[card["cost"]]))
