@@ -24,6 +24,7 @@ class Band:
     lanes: int
     low: float
     high: float
+    middle: float | None = None  # if given, this value sits halfway, and either half has a scale of its own
 
     @property
     def floor(self) -> float:
@@ -32,8 +33,12 @@ class Band:
 
     def place(self, values: np.ndarray | Sequence[float] | float) -> np.ndarray:
         """Values as heights in the view; nan stays nan, what lies outside is cut at the band's ends."""
-        span = self.high - self.low
-        share = (np.asarray(values, np.float64) - self.low) / span if span > 0 else np.zeros(np.shape(values))
+        values = np.asarray(values, np.float64)
+        if self.middle is None:
+            share = _share(values, self.low, self.high)
+        else:
+            lower, upper = _share(values, self.low, self.middle), _share(values, self.middle, self.high)
+            share = 0.5 * np.where(values < self.middle, lower, 1.0 + upper)
         return self.floor + BODY * np.clip(share, 0.0, 1.0)
 
     def head(self, label: str) -> dict[str, object]:
@@ -43,15 +48,19 @@ class Band:
         """
         slot = _SLOTS * self.lane + np.arange(_SLOTS)
         words = [label, *("\u200b" * (int(k) + 1) for k in slot[1:])]  # zero-width spaces: no two slots are alike
-        extent = {"floor": self.floor, "roof": self.floor + 1.0}
-        return {"kind": "head", "lane": theme.letter(self.lane), "label": words, "slot": slot, **extent}
+        extent = {"floor": self.floor, "roof": self.floor + 1.0, "y": -slot}
+        return {"kind": "head", "lane": theme.letter(self.lane), "text": words, **extent}
 
     def tick(self, value: float, text: str) -> dict[str, object]:
         """A thin line at a value, named at its left end."""
         return {"kind": "tick", "lane": theme.letter(self.lane), "y": float(self.place(value)), "text": text}
 
 
-COLUMNS = ("kind", "lane", "label", "slot", "floor", "roof", "y", "text")  # columns that head and tick need
+def _share(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    return (values - low) / (high - low) if high > low else np.where(np.isnan(values), np.nan, 0.0)
+
+
+COLUMNS = ("kind", "lane", "text", "floor", "roof", "y")  # columns that head and tick need
 
 
 def height_axis(field: str) -> alt.Y:
@@ -66,10 +75,10 @@ def assemble(layers: Sequence[alt.Chart]) -> alt.LayerChart:
         title=None, orient="left", labelAlign="left", labelPadding=-12, labelLimit=_NAME, labelFontSize=FONT,
         ticks=False, domain=False, grid=False, zindex=1, labelOverlap=False,
     )  # fmt: skip
-    order = alt.EncodingSortField("slot", op="min", order="ascending")
+    order = alt.EncodingSortField("y", op="min", order="descending")
     scale = alt.Scale(paddingInner=0, paddingOuter=0)
     # A text mark would be black in the dark theme too; an axis takes the theme's colour, so the names are axis labels.
-    names = heads.mark_point(opacity=0).encode(y=alt.Y("label:N", sort=order, scale=scale, axis=axis))
+    names = heads.mark_point(opacity=0).encode(y=alt.Y("text:N", sort=order, scale=scale, axis=axis))
     chip = heads.mark_bar(width=5, xOffset=3, align="left").encode(
         x=alt.value(0), y=height_axis("floor"), y2="roof:Q",
         fill=alt.Fill("lane:N", scale=theme.lane_scale(), legend=None),
@@ -89,5 +98,13 @@ def sign_colour(positive: str, negative: str) -> alt.Color:
     return alt.Color(
         "sign:N",
         scale=alt.Scale(domain=[positive, negative], range=[theme.POSITIVE, theme.NEGATIVE]),
-        legend=alt.Legend(title=None, orient="top", direction="horizontal", labelLimit=200, symbolOpacity=1, offset=4),
+        legend=alt.Legend(
+            title=None,
+            orient="top",
+            direction="horizontal",
+            labelLimit=200,
+            symbolOpacity=1,
+            offset=4,
+            labelFontSize=11,
+        ),
     )
