@@ -95,7 +95,8 @@ def _column(values: pd.Series) -> np.ndarray:
         cells[~known] = None
         return cells
     if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_integer_dtype(values.dtype):
-        return values.to_numpy()
+        whole: np.ndarray = values.to_numpy()
+        return whole
     cells = np.empty(len(values), dtype=object)
     cells[:] = [_cell(value) for value in values]
     return cells

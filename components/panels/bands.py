@@ -39,7 +39,8 @@ class Band:
         else:
             lower, upper = _share(values, self.low, self.middle), _share(values, self.middle, self.high)
             share = 0.5 * np.where(values < self.middle, lower, 1.0 + upper)
-        return self.floor + BODY * np.clip(share, 0.0, 1.0)
+        height: np.ndarray = self.floor + BODY * np.clip(share, 0.0, 1.0)
+        return height
 
     def head(self, label: str) -> dict[str, object]:
         """The rows that give the band its name, its extent and its lane's colour.

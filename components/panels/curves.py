@@ -66,7 +66,7 @@ def _levels(y: alt.Y, lane: alt.Stroke) -> list[alt.Chart]:
 
 def _marks(x: alt.X) -> list[alt.Chart]:
     """Changes of knobs: short ticks at the bottom, a row a lane, and the change under the pointer."""
-    place = alt.YValue(alt.ExprRef("height"))
+    place = alt.value(alt.ExprRef("height"))
     fill = alt.Color("lane:N", scale=theme.lane_scale(), legend=None)
     tip = [alt.Tooltip("step:Q"), alt.Tooltip("lane:N", title="lane"), alt.Tooltip("text:N", title="changed")]
     ticks = _of("mark").mark_tick(orient="vertical", size=12, thickness=3, yOffset=alt.ExprRef("-6 - 12 * datum.slot"))
@@ -128,7 +128,8 @@ def rows(given: Given, *, measure: str = "loss", log: bool = False) -> pd.DataFr
 
 def _level_rows(lanes: list[Summary], log: bool) -> list[dict[str, Any]]:
     """A line a lane and level, and words for every distinct value, which go aside where the next is close below."""
-    lines, names = [], {}
+    lines: list[dict[str, Any]] = []
+    names: dict[str, dict[str, list[str]]] = {}
     for index, lane in enumerate(lanes):
         for name, value in lane.levels.items():
             if not np.isfinite(value) or (log and value <= 0):

@@ -82,7 +82,7 @@ def _inset(near: alt.Parameter) -> alt.LayerChart:
     words = name.mark_text(align="left", color=theme.NEUTRAL, fontSize=11, fontWeight="bold").encode(
         x=alt.value(alt.ExprRef("0.04 * width")), y=alt.value(alt.ExprRef("0.56 * height")), text="text:N"
     )
-    chart: alt.LayerChart = alt.layer(
+    chart: alt.LayerChart = alt.layer(  # type: ignore[assignment]
         words,
         positive.encode(x=x, y=alt.Y("pos:Q", axis=None, scale=high)),
         negative.encode(x=x, y=alt.Y("neg:Q", axis=None, scale=high)),
@@ -155,7 +155,9 @@ def sentence(given: Given, *, sweep: Sweep = ()) -> str:
 
 def table(given: Given, *, sweep: Sweep = ()) -> pd.DataFrame:
     """One row a lane, then one a temperature of the sweep."""
-    named = [(theme.name(i, lane.label), None, lane) for i, lane in enumerate(summaries(given))]
+    named: list[tuple[str, float | None, Summary]] = [
+        (theme.name(i, lane.label), None, lane) for i, lane in enumerate(summaries(given))
+    ]
     named += [(f"sweep, temperature {theme.number(t)}", t, s) for t, s in sorted(sweep, key=lambda pair: pair[0])]
     return theme.finite(
         pd.DataFrame(
