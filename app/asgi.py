@@ -16,6 +16,9 @@ from urllib.request import urlopen
 
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from app import startup
 from app.cli import incident
@@ -108,6 +111,13 @@ def on_script_error(error: Exception) -> bool:
     return True
 
 
+async def _item(request: Request) -> Response:
+    """One item's picture; app/items.py comes with torch, so it is imported at the first picture, not at the start."""
+    from app.items import picture
+
+    return await picture(request)
+
+
 @asynccontextmanager
 async def _lifespan(_app: st.App) -> AsyncIterator[None]:
     """What was started with the server ends with it."""
@@ -123,6 +133,7 @@ def build() -> st.App:
     return st.App(
         ROOT / "app" / "main.py",
         lifespan=_lifespan,
+        routes=[Route("/items/{key}/{row:int}", _item)],
         middleware=[Middleware(Guard, hosts=hosts)],
         on_script_error=on_script_error,
     )

@@ -13,6 +13,7 @@ from models.catalogue import find
 from models.diagnostics.storage import load_summaries
 from models.diagnostics.summary import Summary
 from models.engine.quota import QuotaError
+from models.snapshot import Snapshot
 from models.spec import Knob, Value
 from models.training.config import Part, RunConfig, part_knobs
 
@@ -258,6 +259,13 @@ class Lab:
         found: list[Any] = []
         if self.player is not None:
             self.attempt(lambda: found.append(self.player.what_if(lane.id, knobs)))
+        return found[0] if found else None
+
+    def snapshot(self, lane: LaneView) -> Snapshot | None:
+        """A lane's whole snapshot, for what is too large to travel at every tick; None where there is no live lane."""
+        found: list[Snapshot] = []
+        if self.player is not None:
+            self.attempt(lambda: found.append(self.player.snapshot(lane.id)))
         return found[0] if found else None
 
     def attempt(self, command: Callable[[], object]) -> None:

@@ -17,7 +17,7 @@ STEPS = (*range(11), *range(12, 41, 2), *range(45, 101, 5), *range(110, 201, 10)
 
 
 def record() -> list[Summary]:
-    """Both lanes of the default set-up, step after step; a lane's map turns with it, so that points keep their place."""
+    """Both lanes of the default set-up, step after step; a lane's map turns with it, so points keep their place."""
     frames = []
     for config in default_setup().lanes:
         run, frame = Run(config), None

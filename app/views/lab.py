@@ -16,7 +16,13 @@ from models.spec import Value
 
 TICK_PLAYING, TICK_RESTING = 0.5, 2.0  # seconds between two looks at the board
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
-STYLE = ".stMainBlockContainer { padding-top: 1.2rem; } .st-key-numbers table { font-size: 0.85rem; }"
+STYLE = """
+.stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
+.stAppHeader { background: transparent; pointer-events: none; height: 2rem; }
+.stAppHeader button { pointer-events: auto; }
+.st-key-numbers { overflow-x: auto; }
+.st-key-numbers table { font-size: 0.85rem; }
+"""
 SHOWN_KNOBS = 2  # knobs of a lane that stand open; the rest is one click away
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import items, state
 from app.live import Lab, View
 from app.views import lab_export, lab_tradeoff
 from components import theme
@@ -115,14 +115,14 @@ def _card(name: str, lab: Lab, view: View) -> None:
         with st.popover("⋯", help="Options, table and files of this panel", key=f"menu-{name}"):
             options = OPTIONS.get(name, _no_options)(view)
             table = st.toggle("Show as a table", key=f"table-{name}")
-            lab_export.panel_files(name, panel, view, options)
+            lab_export.panel_files(name, panel, view, {} if name == "map" else options)
     if not summaries:
         st.skeleton(height=HEIGHT)
         return
     if table:
         st.dataframe(panel.table(summaries), height=HEIGHT, hide_index=True)
     else:
-        DRAW[name](view, options)
+        DRAW[name](lab, view, options)
     EXTRAS.get(name, _nothing)(lab, view)
 
 
@@ -130,7 +130,7 @@ def _nothing(lab: Lab, view: View) -> None:
     """Most panels need no control of their own."""
 
 
-def _vega(name: str, view: View, options: dict[str, Any]) -> None:
+def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
     panel = PANELS[name]
     st.vega_lite_chart(
         panel.rows(view.summaries, **options),
@@ -145,12 +145,18 @@ def _spec_options(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
     return {key: options[key] for key in panel.SPEC_OPTIONS if key in options}
 
 
-def _draw_map(view: View, options: dict[str, Any]) -> None:
+def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
+    shown = lab_tradeoff.mapped(view, options["method"])
+    if options["three"]:
+        lab_tradeoff.in_three(lab, view)
+        return
+    data = view.lanes[0].config.data
+    images = items.pictures(data, shown[0].points.item)
     st.echarts_chart(
-        embedding_map.option(view.summaries, **options),
+        embedding_map.option(shown, names=items.class_names(data), images=images),
         key="chart-map",
         height=HEIGHT,
-        alt=embedding_map.sentence(view.summaries),
+        alt=embedding_map.sentence(shown),
     )
 
 
@@ -216,7 +222,7 @@ def _weight_numbers(lab: Lab, view: View) -> None:
         st.plotly_chart(pair_weights.heat_map(view.summaries), key="chart-heat", config={"displaylogo": False})
 
 
-DRAW: dict[str, Callable[[View, dict[str, Any]], None]] = {
+DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {
     **{name: partial(_vega, name) for name in PANELS if name != "map"},
     "map": _draw_map,
 }

@@ -1,15 +1,17 @@
 """Verdict, temperature laboratory and map controls: the parts of the page that ask the workers for more."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import items, state
 from app.live import Lab, LaneView, View, loss_knobs
 from components import theme
 from components.panels import embedding_map, what_if
+from models.diagnostics.summary import Summary
 from models.diagnostics.verdict import Verdict, compare_curves, compare_seeds
 from models.spec import Knob
 
@@ -156,28 +158,56 @@ def _what_if(lab: Lab, lane: LaneView) -> None:
 
 
 def map_options(view: View) -> dict[str, Any]:
-    """PCA by default; UMAP where it was asked for."""
+    """PCA by default; UMAP where it was asked for; three dimensions at rest."""
     method = st.segmented_control(
         "Projection", ("PCA", "UMAP"), default="PCA", required=True, key="map-method",
         help="PCA moves with training in a fixed frame. UMAP shows neighbourhoods better, made beside the training.",
     )  # fmt: skip
-    every = st.toggle("New UMAP every 10 s", key="map-every", disabled=method != "UMAP")
-    return {"method": method, "every": every}
+    return {
+        "method": method,
+        "every": st.toggle("New UMAP every 10 s", key="map-every", disabled=method != "UMAP"),
+        "three": st.toggle("Three dimensions (while paused)", key="map-three", disabled=not view.live or view.playing),
+    }
+
+
+def mapped(view: View, method: str) -> list[Summary]:
+    """The lanes' summaries with the projection that was asked for, where it has come already."""
+    lanes = [lane for lane in view.lanes if lane.summary is not None]
+    return [
+        replace(lane.summary, points=lane.umap) if method == "UMAP" and lane.umap is not None else lane.summary
+        for lane in lanes
+        if lane.summary is not None
+    ]
 
 
 def map_controls(lab: Lab, view: View) -> None:
     """Ask for a UMAP of this moment; the last one stays until the next has come."""
-    if view.live and state.get("map-method") == "UMAP":
-        every = state.get("map-every", False)
-        for lane in view.lanes:
-            stale = lane.step - lane.umap_step
-            if lane.umap is None or (every and stale > 0 and state.due(f"umap-{lane.id}", 10.0)):
-                _command(lab, "request_umap", lane.id)
-        st.button("UMAP of this step", key="umap-now", on_click=partial(_all_umaps, lab, view))
-    for index, summary in enumerate(view.summaries):
-        st.caption(f"{theme.badge(index)} {embedding_map.badge(summary)}")
+    if state.get("map-method") != "UMAP":
+        return
+    if not view.live:
+        st.caption("The recording has PCA only; press Play to go live for UMAP.")
+        return
+    every = state.get("map-every", False)
+    for index, lane in enumerate(view.lanes):
+        if lane.summary is None:
+            continue
+        if (lane.umap is None or (every and lane.step > lane.umap_step)) and state.due(f"umap-{lane.id}", 10.0):
+            _command(lab, "request_umap", lane.id)
+        shown = "being computed" if lane.umap is None else f"of step {lane.umap_step}"
+        st.caption(f"{theme.badge(index)} UMAP {shown}")
+    st.button("UMAP of this step", key="umap-now", on_click=partial(_all_umaps, lab, view))
 
 
 def _all_umaps(lab: Lab, view: View) -> None:
     for lane in view.lanes:
         _command(lab, "request_umap", lane.id)
+
+
+def in_three(lab: Lab, view: View) -> None:
+    """The paused lanes' whole snapshots in three dimensions; Plotly, because a person turns it."""
+    taken = [found for lane in view.lanes if (found := lab.snapshot(lane)) is not None]
+    if not taken:
+        st.caption("Three dimensions need lanes that have begun.")
+        return
+    figure = embedding_map.figure_3d(taken, names=items.class_names(view.lanes[0].config.data))
+    st.plotly_chart(figure, key="chart-map-3d", config={"displaylogo": False})

@@ -1,0 +1,56 @@
+"""How the items of a data set look and are called: class names, and small pictures by address."""
+
+import asyncio
+from base64 import b64decode
+from functools import lru_cache
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import Response
+
+from models.catalogue import discover
+from models.data_preview import thumbnail_uri
+from models.training.config import Part, part_knobs
+from models.training.dataset import load_source
+
+_HEADERS = {"cache-control": "max-age=86400", "content-security-policy": "default-src 'none'"}
+Own = tuple[tuple[str, object], ...]  # the data set's own knobs, corruption left out
+
+
+def _own(part: Part) -> Own:
+    own = {knob.name for knob in discover("data")[part.key].SPEC.knobs}
+    return tuple((name, value) for name, value in part.knobs if name in own)
+
+
+@lru_cache(maxsize=64)
+def class_names(part: Part) -> dict[int, str]:
+    """Class names by label."""
+    return dict(enumerate(load_source(part.key, _own(part)).classes))
+
+
+def pictures(part: Part, items: np.ndarray) -> dict[int, str] | None:
+    """Addresses of the items' pictures; None where the set's own knobs are not the defaults, which alone are served."""
+    defaults = {knob.name: knob.default for knob in part_knobs("data", part.key)}
+    if any(value != defaults[name] for name, value in _own(part)):
+        return None
+    return {int(item): f"items/{part.key}/{int(item)}" for item in items}
+
+
+@lru_cache(maxsize=4096)
+def _picture(key: str, row: int) -> tuple[str, bytes]:
+    """(media type, bytes); raises ValueError if there is no such item."""
+    knobs = tuple((knob.name, knob.default) for knob in discover("data")[key].SPEC.knobs)
+    head, _, body = thumbnail_uri(load_source(key, knobs), row).partition(",")
+    return head.removeprefix("data:").removesuffix(";base64"), b64decode(body)
+
+
+async def picture(request: Request) -> Response:
+    """Answer /items/<data set>/<row> with a small picture."""
+    key, row = request.path_params["key"], request.path_params["row"]
+    if key not in discover("data"):
+        return Response("No such data set.", 404)
+    try:
+        media, body = await asyncio.to_thread(_picture, key, row)
+    except ValueError as error:
+        return Response(str(error), 404)
+    return Response(body, media_type=media, headers=_HEADERS)
