@@ -77,7 +77,7 @@ def assemble(layers: Sequence[alt.Chart]) -> alt.LayerChart:
         ticks=False, domain=False, grid=False, zindex=1, labelOverlap=False,
     )  # fmt: skip
     order = alt.EncodingSortField("y", op="min", order="descending")
-    scale = alt.Scale(paddingInner=0, paddingOuter=0)
+    scale = alt.Scale(type="point", padding=0.5)
     # A text mark would be black in the dark theme too; an axis takes the theme's colour, so the names are axis labels.
     names = heads.mark_point(opacity=0).encode(y=alt.Y("text:N", sort=order, scale=scale, axis=axis))
     chip = heads.mark_bar(width=5, xOffset=3, align="left").encode(

@@ -86,11 +86,13 @@ def _hover(x: alt.X, y: alt.Y, lane: alt.Stroke, title: str) -> list[alt.Chart]:
     dots = point.mark_point(size=60).encode(x=x, y=y, stroke=lane, opacity=shown, tooltip=tip).add_params(near)
     rule = point.transform_filter(near).mark_rule(color=theme.NEUTRAL).encode(x=x)
     fill = alt.Color("lane:N", scale=theme.lane_scale(), legend=None)
-    words = point.transform_filter(near).mark_text(
-        dx=alt.ExprRef("datum.step > 0 ? -6 : 6"), dy=-8, fontSize=11, fontWeight="bold",
-        align=alt.ExprRef("datum.step > 0 ? 'right' : 'left'"),
+    told = point.transform_filter(near).transform_calculate(full="datum.lane + ' ' + format(datum.value, '.4~g')")
+    # Values stand in a column at the rule's top: beside the curves they would cover each other.
+    words = told.mark_text(
+        y=alt.ExprRef("8 + 13 * indexof('ABCD', datum.lane)"), dx=alt.ExprRef("datum.step > 0 ? -6 : 6"), fontSize=11,
+        fontWeight="bold", align=alt.ExprRef("datum.step > 0 ? 'right' : 'left'"),
     )  # fmt: skip
-    return [rule, dots, words.encode(x=x, y=y, text=alt.Text("value:Q", format=".4~g"), color=fill)]
+    return [rule, dots, words.encode(x=x, text="full:N", color=fill)]
 
 
 def column(summary: Summary, measure: str) -> tuple[np.ndarray, np.ndarray]:

@@ -81,8 +81,10 @@ def _place(lane: int, lanes: int) -> dict[str, Any]:
 def _title(lane: int, lanes: int) -> dict[str, Any]:
     column, row, columns, rows = _cell(lane, lanes)
     return {
-        "left": f"{column * 100 / columns + 1:.1f}%", "top": f"{row * 100 / rows:.1f}%", "padding": 0, "itemGap": 1,
-        "textStyle": {"fontSize": 11, "fontWeight": "bold"}, "subtextStyle": {"fontSize": 10},
+        "left": f"{column * 100 / columns + 1:.1f}%", "top": f"{row * 100 / rows + 0.5:.1f}%",
+        "padding": 0, "itemGap": 2,
+        "textStyle": {"fontSize": 11, "fontWeight": "bold", "lineHeight": 14},
+        "subtextStyle": {"fontSize": 10, "lineHeight": 12},
     }  # fmt: skip
 
 
@@ -105,7 +107,7 @@ def option(
         left, right, low, high = fixed or frame(lane.points)
         chosen["xAxis"][index] |= {"min": left, "max": right}
         chosen["yAxis"][index] |= {"min": low, "max": high}
-        chosen["title"][index] |= {"text": theme.short(index, lane.label, 24), "subtext": badge(lane)}
+        chosen["title"][index] |= {"text": theme.short(index, lane.label, 26), "subtext": badge(lane)}
     tables = [_rows_of(lane.points, images, names) for lane in lanes]
     halves = [
         (table[seen], table[~seen])

@@ -229,13 +229,13 @@ def heat_map(given: Given) -> go.Figure:
         if lane.weights is not None:
             _add_heat(fig, index + 1, lane.weights)
     fig.update_annotations(font_size=12)
-    return fig.update_layout(height=theme.HEIGHT + 40, margin={"l": 40, "r": 10, "t": 40, "b": 40}, showlegend=False)
+    return fig.update_layout(height=theme.HEIGHT + 40, margin={"l": 20, "r": 10, "t": 30, "b": 30}, showlegend=False)
 
 
 def _heat_title(index: int, lane: Summary) -> str:
     if lane.weights is None:
         return f"{theme.letter(index)} · no weight per pair"
-    return f"{theme.short(index, lane.label, 26)}<br>±{theme.number(_reach(lane.weights), 2)}"
+    return f"{theme.letter(index)} · ±{theme.number(_reach(lane.weights), 2)}"
 
 
 def _reach(profile: WeightProfile) -> float:

@@ -220,7 +220,7 @@ def figure_at_rest(given: Given, *, log: bool = False, unseen: bool = False) -> 
             line={"color": theme.colour(index), "shape": "hv", "width": 2},
             hovertemplate="threshold %{customdata:.3f}<br>FP rate %{x:.4f}<br>TP rate %{y:.4f}",
         )  # fmt: skip
-    kind = {"type": "log", "range": [np.log10(FLOOR), 0]} if log else {"range": [0, 1]}
+    kind = {"type": "log", "range": [np.log10(FLOOR), 0], "tickformat": "~g", "dtick": 1} if log else {"range": [0, 1]}
     return fig.update_layout(
         xaxis={"title": "false positive rate", **kind},
         yaxis={"title": "true positive rate", "range": [0, 1.005]},

@@ -22,7 +22,7 @@ HELP = (
 SPEC_OPTIONS = ()
 TRAIL = 60  # points of a trail on the wire
 _INSET = 2  # score bins of the inset are this many of the summary's
-_COLUMNS = ("kind", "lane", "label", "id", "step", "uniformity", "tolerance", "text", "bin", "pos", "neg")
+_COLUMNS = ("kind", "lane", "label", "id", "order", "step", "uniformity", "tolerance", "text", "bin", "pos", "neg")
 
 Sweep = Sequence[tuple[float, Summary]]  # (temperature, what was trained at it)
 
@@ -48,7 +48,7 @@ def spec() -> dict[str, Any]:
     ]  # fmt: skip
     at = {"x": x, "y": y}
     trail = _of("trail").mark_line(strokeWidth=1.5, opacity=0.6, clip=True).encode(**at, stroke=lane, order="step:Q")
-    path = _of("sweep").mark_line(color=theme.NEUTRAL, strokeDash=[2, 2], clip=True).encode(**at, order="step:Q")
+    path = _of("sweep").mark_line(color=theme.NEUTRAL, strokeDash=[2, 2], clip=True).encode(**at, order="order:Q")
     diamonds = _of("sweep").mark_point(shape="diamond", size=90, color=theme.NEUTRAL, filled=True, opacity=1)
     words = _of("sweep").mark_text(color=theme.NEUTRAL, align="left", dx=7, dy=-6, fontSize=10)
     now = _of("now").mark_point(size=140, strokeWidth=4, opacity=1)
@@ -76,11 +76,12 @@ def _inset(near: alt.Parameter) -> alt.LayerChart:
         scale=alt.Scale(domain=[-1, 1], range=[alt.ExprRef("0.04 * width"), alt.ExprRef("0.5 * width")]),
     )  # fmt: skip
     high = alt.Scale(domain=[0, 1], range=[alt.ExprRef("0.95 * height"), alt.ExprRef("0.6 * height")])
-    positive = bins.mark_area(interpolate="step", color=theme.POSITIVE, fillOpacity=0.5, line=True)
+    positive = bins.mark_area(interpolate="step", color=theme.POSITIVE, fillOpacity=0.5, line={"color": theme.POSITIVE})
     negative = bins.mark_line(interpolate="step", color=theme.NEGATIVE, strokeWidth=2, strokeDash=list(theme.DASH))
     name = alt.Chart().transform_filter("datum.kind === 'now' || datum.kind === 'sweep'").transform_filter(near)
+    name = name.transform_calculate(full="(datum.kind === 'sweep' ? 'temperature ' : '') + datum.text")
     words = name.mark_text(align="left", color=theme.NEUTRAL, fontSize=11, fontWeight="bold").encode(
-        x=alt.value(alt.ExprRef("0.04 * width")), y=alt.value(alt.ExprRef("0.56 * height")), text="text:N"
+        x=alt.value(alt.ExprRef("0.04 * width")), y=alt.value(alt.ExprRef("0.56 * height")), text="full:N"
     )
     chart: alt.LayerChart = alt.layer(  # type: ignore[assignment]
         words,
@@ -101,7 +102,9 @@ def rows(given: Given, *, sweep: Sweep = ()) -> pd.DataFrame:
         parts.append({"kind": "bin", "id": letter, **_bins(lane.scores)})
     for order, (temperature, summary) in enumerate(sorted(sweep, key=lambda pair: pair[0])):
         key, text = f"sweep {order}", theme.number(temperature)
-        parts.append({"kind": "sweep", "id": key, "step": order, "text": text, **_point(summary)})
+        parts.append(
+            {"kind": "sweep", "id": key, "order": order, "step": summary.step, "text": text, **_point(summary)}
+        )
         parts.append({"kind": "bin", "id": key, **_bins(summary.scores)})
     return theme.frame(parts, _COLUMNS)
 

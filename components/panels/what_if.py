@@ -26,7 +26,9 @@ def spec() -> dict[str, Any]:
     x = alt.X("score:Q", title=theme.COSINE, scale=alt.Scale(nice=False), axis=theme.axis(tickCount=5, grid=False))
     y = alt.Y("weight:Q", title="weight, largest now = 1", axis=theme.axis(tickCount=5, format="~g"))
     signs = [_POSITIVE, _NEGATIVE]
-    legend = alt.Legend(title=None, orient="top", labelLimit=200, symbolOpacity=1, labelFontSize=11, offset=4)
+    legend = alt.Legend(
+        title=None, orient="top", direction="vertical", labelLimit=220, symbolOpacity=1, labelFontSize=11, offset=4
+    )
     colour = alt.Color("sign:N", scale=alt.Scale(domain=signs, range=[theme.POSITIVE, theme.NEGATIVE]), legend=legend)
     dash = alt.StrokeDash("sign:N", scale=alt.Scale(domain=signs, range=[[1, 0], list(theme.DASH)]), legend=None)
     width = alt.StrokeWidth("when:N", scale=alt.Scale(domain=["now", "then"], range=[1, 3]), legend=None)
