@@ -1,5 +1,6 @@
 """Embeddings in two dimensions: PCA in a frame that is kept, and UMAP started from the previous layout."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,15 @@ def umap_layout(
     if len(z) < 5:
         xy = project(z, pca_frame(z))
         return xy if previous is None else align(xy, previous)
+    with warnings.catch_warnings():
+        # Neither the parametric variant nor placing new items is used here.
+        warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
+        warnings.filterwarnings("ignore", "precomputed_knn", UserWarning)
+        xy = _umap(z, previous)
+    return xy if previous is None else align(xy, previous)
+
+
+def _umap(z: np.ndarray, previous: np.ndarray | None) -> np.ndarray:
     # umap-learn compiles for seconds when imported, and many sessions never ask for it.
     from umap import UMAP
 
@@ -87,8 +97,7 @@ def umap_layout(
         random_state=0,
         n_jobs=1,
     ).fit_transform(unit_rows(z).astype(np.float32))
-    xy = layout.astype(np.float64)
-    return xy if previous is None else align(xy, previous)
+    return np.asarray(layout, np.float64)
 
 
 def _exact_neighbours(z: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, None]:

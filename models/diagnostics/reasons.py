@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from models.diagnostics.items import unit_rows
 from models.diagnostics.spectrum import rank_of
 
-_BOTH = ("auc", "auc_low", "auc_high", "equal_error", "overlap")
+_BOTH = ("auc", "auc_low", "auc_high", "equal_error", "overlap", "d_prime")
 _POSITIVE = ("recall_at_1", "map_at_r", "knn", "tolerance", "alignment", "pos_mean", "pos_var")
 _NEGATIVE = ("neg_mean", "neg_var")
 _POINT = ("effective_rank", "d_prime")
@@ -21,9 +21,11 @@ def why_undefined(
     for kind, names in (("both", _BOTH), ("positive", _POSITIVE), ("negative", _NEGATIVE)):
         found |= dict.fromkeys(names, pairless[kind]) if kind in pairless else {}
     if seen.sum() < 2:
-        found["uniformity"] = pairless["both"]
-    if not np.isfinite(rank_of(unit_rows(z[seen]))):
+        found |= dict.fromkeys(("uniformity", "effective_rank"), pairless["both"])
+    elif not np.isfinite(rank_of(unit_rows(z[seen]))):
         found |= dict.fromkeys(_POINT, "all embeddings lie in one point: nothing varies")
+    elif seen.sum() == 2 and "neg_mean" not in found:
+        found["neg_var"] = "each item of seen classes has one negative: a variance needs two"
     unseen = _pairs(y[~seen], "of unseen classes")
     return found | ({"auc_unseen": unseen["both"]} if "both" in unseen else {})
 

@@ -44,9 +44,12 @@ def roc(s: Float[np.ndarray, "n m"], pos: Bool[np.ndarray, "n m"], neg: Bool[np.
         return RocCurve(empty, empty, empty, nan, nan, nan, nan, nan, np.full(len(RATES), nan), p, q)
     threshold = thresholds(pairs)
     fpr, tpr = rates(pairs, threshold)
-    low, high = interval(np.clip(auc_replicates(s, pos, neg), 0.0, 1.0))
+    replicates = np.clip(auc_replicates(s, pos, neg), 0.0, 1.0)
+    low, high = interval(replicates)
     error, at = equal_error(pairs)
-    return RocCurve(fpr, tpr, threshold, auc(pairs), low, high, error, at, tpr_at(pairs), p, q)
+    return RocCurve(
+        fpr, tpr, threshold, auc(pairs), low, high, error, at, tpr_at(pairs), p, q, replicates.astype(np.float32)
+    )
 
 
 def thresholds(pairs: PairScores) -> Float[np.ndarray, " k"]:
@@ -89,7 +92,7 @@ def equal_error(pairs: PairScores) -> tuple[float, float]:
     fpr - fnr falls as the threshold rises, so the last score at which it is not negative is found by bisection.
     """
 
-    def excess(threshold: float) -> float:
+    def excess(threshold: float | np.floating) -> float:
         fpr, tpr = rates(pairs, np.asarray([threshold]))
         return float(fpr[0] + tpr[0]) - 1.0
 

@@ -86,7 +86,10 @@ def save_summaries(path: str | Path, summaries: Sequence[Summary]) -> None:
         "frames": [meta for _, meta in frames],
         "columns": {name: dataclasses.asdict(column) for name, (_, column) in packed.items()},
     }
-    payload = save({name: flat for name, (flat, _) in packed.items()}, {_HEADER: json.dumps(about, allow_nan=False)})
+    payload = save(
+        {name: flat for name, (flat, _) in packed.items()},
+        {_HEADER: json.dumps(about, allow_nan=False, separators=(",", ":"))},
+    )
     target = Path(path)
     temp = target.with_name(target.name + ".tmp")
     temp.write_bytes(payload)

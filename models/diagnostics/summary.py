@@ -1,6 +1,6 @@
 """Summary: all that the panels draw of one snapshot, in some tens of kilobytes; stored replays are lists of these."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class RocCurve:
     tpr_at: np.ndarray  # (4,) true positive rate at RATES; nan where there are too few negatives
     positives: int
     negatives: int
+    replicates: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))  # (r,) auc of each replicate: the
+    # same items are drawn for every lane of one probe, so that the difference of two lanes is paired
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from models.diagnostics.items import Items, pair_scores, snapshot_items
 from models.diagnostics.neighbours import first_hits
 from models.diagnostics.plane import closeness, plane
 from models.diagnostics.roc import auc
+from models.diagnostics.summary import RocCurve
 from models.snapshot import Snapshot
 
 MEASURES = {"auc": "AUC", "recall_at_1": "recall@1", "uniformity": "Uniformity", "tolerance": "Tolerance"}
@@ -58,6 +59,21 @@ def compare_scores(
     difference = auc(pair_scores(b, pos, neg)) - auc(pair_scores(a, pos, neg))
     replicates = auc_replicates(b, pos, neg) - auc_replicates(a, pos, neg)
     return _verdict("AUC", difference, interval(replicates), names[1], "at one seed")
+
+
+def compare_curves(a: RocCurve, b: RocCurve, names: tuple[str, str] = ("A", "B")) -> Verdict:
+    """AUC of two lanes measured on the same items, from the replicates that each curve carries: paired, and at once.
+
+    Curves over different numbers of pairs cannot come from the same items: they are not compared.
+    """
+    nan = float("nan")
+    if (a.positives, a.negatives) != (b.positives, b.negatives):
+        told = "AUC cannot be compared: the lanes are measured on different items"
+        return Verdict(b.auc - a.auc, nan, nan, distinguishable=False, sentence=told)
+    if len(a.replicates) != len(b.replicates):
+        return _verdict("AUC", nan, (nan, nan), names[1], "at one seed")
+    difference = b.replicates.astype(np.float64) - a.replicates
+    return _verdict("AUC", b.auc - a.auc, interval(difference), names[1], "at one seed")
 
 
 def compare_seeds(
