@@ -261,6 +261,14 @@ class Lab:
             self.attempt(lambda: found.append(self.player.what_if(lane.id, knobs)))
         return found[0] if found else None
 
+    def resume(self, lane: LaneView) -> None:
+        """Take a diverged lane back to its last checkpoint and go on with a tenth of its learning rate."""
+        player = self.player
+        if player is not None:
+            rate = float(folded(lane.config).optimiser["rate"]) / 10
+            self.attempt(lambda: player.resume_from_checkpoint(lane.id, rate))
+            self.attempt(player.play)
+
     def snapshot(self, lane: LaneView) -> Snapshot | None:
         """A lane's whole snapshot, for what is too large to travel at every tick; None where there is no live lane."""
         found: list[Snapshot] = []

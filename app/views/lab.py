@@ -20,8 +20,10 @@ STYLE = """
 .stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
 .stAppHeader { background: transparent; pointer-events: none; height: 2rem; }
 .stAppHeader button { pointer-events: auto; }
-.st-key-numbers { overflow-x: auto; }
+.st-key-numbers, .st-key-confusion { overflow-x: auto; }
 .st-key-numbers table { font-size: 0.85rem; }
+.st-key-confusion table { font-size: 0.75rem; }
+.st-key-confusion td, .st-key-confusion th { padding: 0.15rem 0.35rem; }
 """
 SHOWN_KNOBS = 2  # knobs of a lane that stand open; the rest is one click away
 
@@ -160,7 +162,7 @@ def _live(lab: Lab, interval: float) -> None:
     @st.fragment(run_every=interval)
     def tick() -> None:
         view = lab.view()
-        lab_panels.numbers(view)
+        lab_panels.numbers(lab, view)
         lab_panels.verdict(lab, view)
         lab_panels.grid(lab, view)
         wanted = TICK_PLAYING if view.playing or not view.live else TICK_RESTING

@@ -46,7 +46,7 @@ with its 95 % interval over items · **AUC unseen** the same on classes never tr
 **same start** checksums of initial weights / batches / views: equal in all lanes, so that only the loss differs."""
 
 
-def numbers(view: View) -> None:
+def numbers(lab: Lab, view: View) -> None:
     """One row a lane; the table's tooltip says what each number means and what is good."""
     head = "| | step | steps/s | loss | AUC | AUC unseen | recall@1 | uniformity | tolerance | d′ | rank | same start |"
     rows = [head, "|" + "---|" * 12]
@@ -56,6 +56,12 @@ def numbers(view: View) -> None:
     for index, lane in enumerate(view.lanes):
         if lane.message:
             st.warning(f"Lane {theme.LETTERS[index]}: {lane.message}")
+        if lane.status == "diverged":
+            st.button(
+                f"Resume lane {theme.LETTERS[index]} from its last sound step with a tenth of the rate",
+                key=f"resume-{lane.id}",
+                on_click=partial(lab.resume, lane),
+            )
     if view.message:
         st.info(view.message)
 
@@ -208,8 +214,25 @@ def _threshold_slider(lab: Lab, view: View) -> None:
     )
 
 
+CONFUSION_HELP = """At the shared threshold: **TP** positive pairs accepted, **FP** negative pairs accepted,
+**TN** negative pairs refused, **FN** positive pairs refused; **TPR** and **FPR** are TP and FP as shares of their kind.
+Counts are exact at the threshold shown, the nearest one at which they are kept."""
+
+
 def _confusion(lab: Lab, view: View) -> None:
-    st.dataframe(roc_curve.confusion(view.summaries, threshold()), hide_index=True)
+    unseen = bool(state.get("roc-unseen", False))
+    head = "| | at | TP | FP | TN | FN | TPR | FPR |"
+    rows = [head, "|" + "---|" * 8]
+    for index, summary in enumerate(view.summaries):
+        at = roc_curve.working_point(summary, threshold(), unseen)
+        cells = ["–"] * 7
+        if at is not None:
+            counts = (at.tp, at.fp, at.negatives - at.fp, at.positives - at.tp)
+            rates = (theme.percent(at.tpr, 1), theme.percent(at.fpr, 1))
+            cells = [f"{at.threshold:.2f}", *(f"{count:,}" for count in counts), *rates]
+        rows.append("| " + " | ".join([theme.badge(index), *cells]) + " |")
+    with st.container(key="confusion"):
+        st.markdown("\n".join(rows), help=CONFUSION_HELP)
 
 
 def _weight_numbers(lab: Lab, view: View) -> None:
