@@ -2,100 +2,17 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from app import startup, state
 from app.address import Setup
-from models.catalogue import find
-from models.diagnostics.storage import load_summaries
-from models.diagnostics.summary import Summary
+from app.view import LaneView, View, folded, frame_number, recording
 from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
-from models.spec import Knob, Value
-from models.training.config import Part, RunConfig, part_knobs
-
-REPLAY = Path(__file__).parent / "assets" / "replay.safetensors"
-REPLAY_RATE = 4.0  # frames a second of the recording
-HOLD_FRAMES = 16  # the last frame stays this long before the recording starts again
-
-
-@dataclass(frozen=True, eq=False)
-class LaneView:
-    """One lane as the page draws it, live or recorded."""
-
-    id: str
-    config: RunConfig
-    status: str
-    message: str
-    step: int
-    summary: Summary | None
-    first: Summary | None
-    checksums: dict[str, str]
-    rate: float  # training steps a second; 0 if not training
-    umap: Any = None  # Points of the last UMAP
-    umap_step: int = 0  # step that it shows
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """The board as the page draws it."""
-
-    lanes: tuple[LaneView, ...]
-    live: bool
-    playing: bool
-    step: int
-    message: str
-    board: Any = None  # BoardState of a live board
-
-    @property
-    def summaries(self) -> list[Summary]:
-        """Latest summaries, lane by lane; lanes that have none yet are left out."""
-        return [lane.summary for lane in self.lanes if lane.summary is not None]
-
-    @property
-    def firsts(self) -> list[Summary]:
-        """Summaries of step 0, lane by lane."""
-        return [lane.first for lane in self.lanes if lane.summary is not None and lane.first is not None]
-
-
-@lru_cache
-def recording() -> tuple[tuple[Summary, ...], ...]:
-    """The stored two-lane run: one tuple of frames a lane."""
-    frames = load_summaries(REPLAY)
-    labels = list(dict.fromkeys(frame.config for frame in frames))
-    return tuple(tuple(frame for frame in frames if frame.config == label) for label in labels)
-
-
-def frame_number(seconds: float, frames: int) -> int:
-    """Which frame of the recording stands on screen after so many seconds; it holds at the end, then starts again."""
-    return min(int(seconds * REPLAY_RATE) % (frames + HOLD_FRAMES), frames - 1)
-
-
-def knobs_now(config: RunConfig, step: int) -> dict[str, Value]:
-    """Values of the loss knobs at a step, events applied."""
-    values = config.loss.values
-    for event in config.events:
-        where, _, name = event.knob.partition(".")
-        if where == "loss" and event.step <= step:
-            values[name] = event.value
-    return values
-
-
-def folded(config: RunConfig) -> RunConfig:
-    """The config whose start is what the events led to: what Reset begins with."""
-    parts = {"loss": config.loss.values, "optimiser": config.optimiser.values}
-    for event in config.events:
-        where, _, name = event.knob.partition(".")
-        parts[where][name] = event.value
-    return replace(
-        config,
-        events=(),
-        loss=Part(config.loss.key, tuple(parts["loss"].items())),
-        optimiser=Part(config.optimiser.key, tuple(parts["optimiser"].items())),
-    )
+from models.spec import Value
+from models.training.config import Part, RunConfig
 
 
 class Lab:
@@ -236,6 +153,12 @@ class Lab:
             return
         self.attempt(lambda: player.set_knob(lane.id, f"loss.{knob}", value))
 
+    def set_optimiser(self, knob: str, value: Value) -> None:
+        """Change a knob of every live lane's optimiser from the next step on."""
+        player = self.player
+        for lane in player.state().lanes:
+            self.attempt(partial(player.set_knob, lane.id, f"optimiser.{knob}", value))
+
     def add_lane(self, key: str) -> None:
         """One more lane with this loss at its defaults; it catches up with the clock."""
         setup = self.setup()
@@ -282,13 +205,3 @@ class Lab:
             command()
         except (QuotaError, ValueError) as error:
             self.page.message = str(error)
-
-
-def loss_knobs(config: RunConfig) -> tuple[Knob, ...]:
-    """Knobs of a lane's loss."""
-    return part_knobs("loss", config.loss.key)
-
-
-def loss_spec(key: str) -> Any:
-    """What a loss says of itself."""
-    return find("losses", key).SPEC

@@ -5,7 +5,7 @@ import sys
 import torch
 
 from app.address import default_setup
-from app.live import REPLAY
+from app.view import REPLAY
 from models.diagnostics.projection import pca_frame
 from models.diagnostics.storage import save_summaries
 from models.diagnostics.summarise import summarise

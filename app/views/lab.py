@@ -7,7 +7,8 @@ import streamlit as st
 
 from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
-from app.live import Lab, LaneView, View, knobs_now, loss_knobs, loss_spec
+from app.live import Lab
+from app.view import LaneView, View, knobs_now, loss_knobs, loss_spec
 from app.views import lab_forms, lab_panels
 from components import theme
 from components.widgets.knobs import knob_widget

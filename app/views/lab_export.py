@@ -10,7 +10,8 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.live import Lab, View
+from app.live import Lab
+from app.view import View
 from components.panels import export
 
 

@@ -9,7 +9,8 @@ import streamlit as st
 
 from app import state
 from app.address import PANELS, Setup
-from app.live import Lab, View
+from app.live import Lab
+from app.view import View, folded
 from app.views import lab_export
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
@@ -106,7 +107,7 @@ def share(lab: Lab, view: View) -> None:
 
 
 def _shared_knob(lab: Lab, part_name: str, knob: Knob) -> None:
-    part: Part = getattr(lab.setup().base, part_name)
+    part: Part = getattr(folded(lab.setup().base), part_name)
     key = f"{part_name}-{part.key}-{knob.name}-{lab.page.round}"
     knob_widget(knob, part[knob.name], key, partial(_set, lab, part_name, knob.name, key))
 
@@ -117,6 +118,9 @@ def _choose(lab: Lab, name: str, key: str) -> None:
 
 
 def _set(lab: Lab, part_name: str, knob: str, key: str) -> None:
+    if part_name == "optimiser" and lab.player is not None:
+        lab.set_optimiser(knob, state.get(key))
+        return
     part: Part = getattr(lab.setup().base, part_name)
     values = {**part.values, knob: state.get(key)}
     _change(lab, **{part_name: Part(part.key, tuple(values.items()))})

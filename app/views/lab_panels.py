@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from app import items, state
-from app.live import Lab, View
+from app.live import Lab
+from app.view import View
 from app.views import lab_export, lab_tradeoff
 from components import theme
 from components.panels import (

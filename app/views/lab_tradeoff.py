@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from app import items, state
-from app.live import Lab, LaneView, View, loss_knobs
+from app.live import Lab
+from app.view import LaneView, View, loss_knobs
 from components import theme
 from components.panels import embedding_map, what_if
 from models.diagnostics.summary import Summary
