@@ -28,6 +28,7 @@ class LaneState:
     umap: Points | None
     umap_step: int  # step that umap shows
     message: str
+    worker: str  # address of the process that holds it; empty while there is none
 
 
 @dataclass(frozen=True, eq=False)

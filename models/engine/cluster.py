@@ -5,18 +5,24 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from distributed import Client
 
-from models.engine.warm import SIDE, TRAIN
+from models.engine.warm import SIDE, TRAIN, warm_worker
 from models.settings import Settings
 
 __all__ = ["Engine", "EngineError", "Settings"]
 ROOT = Path(__file__).parents[2]
 START_S, CLOSE_S = 60.0, 10.0
+DEATHS, DEATHS_S = 3, 600.0  # so many ends of the host within so long, and it is not started again
+GREET_S = 0.5  # between two looks for new workers
+COLD = 3  # lanes that a worker counts as holding before it is warm
+LOG = "engine.log"
 _LOG = logging.getLogger("losslab")
 
 
@@ -31,8 +37,10 @@ class Engine:
         self.settings = settings
         self._lock = threading.Lock()
         self._host: subprocess.Popen[str] | None = None
-        self._warm: dict[str, bool] = {}
+        self._warming: dict[str, tuple[str, Any]] = {}  # worker address -> name and future of its warm-up
         self._held: Counter[str] = Counter()
+        self._up = threading.Event()
+        self._stopped = threading.Event()
         self._closed = False
         self._client: Any = None
         self.address = settings.scheduler
@@ -42,19 +50,18 @@ class Engine:
         """Start the workers, or connect to LOSSLAB_SCHEDULER; raises EngineError if that fails. Warms up behind."""
         engine = cls(settings)
         try:
-            if not settings.scheduler:
-                engine._start_host()
-            engine._client = Client(
-                engine.address, set_as_default=False, direct_to_workers=True, timeout=START_S, name="losslab"
-            )
+            engine._launch()
         except (OSError, EngineError) as error:
             engine.close()
             raise EngineError(f"The training workers could not be reached: {error}") from error
+        if engine._host is not None:
+            threading.Thread(target=engine._watch, args=(engine._host,), name="engine-host", daemon=True).start()
+        threading.Thread(target=engine._greet, name="engine-warm-up", daemon=True).start()
         return engine
 
     @property
     def client(self) -> Any:
-        """The Dask client."""
+        """The Dask client; another one after the host had to be started again."""
         return self._client
 
     @property
@@ -64,13 +71,13 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """False once the host has gone, or the engine is closed."""
-        return not self._closed and (self._host is None or self._host.poll() is None)
+        """False while the host is gone, and once the engine is closed."""
+        return self._up.is_set() and (self._host is None or self._host.poll() is None)
 
     def warm(self) -> tuple[tuple[str, bool], ...]:
         """Every worker's name, and whether its slow first things are done."""
         with self._lock:
-            return tuple(self._warm.items())
+            return tuple(sorted((name, future.done()) for name, future in self._warming.values()))
 
     def workers(self, purpose: str = TRAIN) -> list[str]:
         """Addresses of live workers for this purpose; on a cluster that names no purposes, all of them."""
@@ -79,10 +86,14 @@ class Engine:
         return fit or [address for address, about in known.items() if not {TRAIN, SIDE} & about["resources"].keys()]
 
     def place(self) -> str | None:
-        """The training worker that holds the fewest lanes, counted as holding one more; None if there is none."""
+        """The training worker that holds the fewest lanes, counted as holding one more; None if there is none.
+
+        One that is not warm yet counts as fuller: a lane that lost its process is sooner back on a warm one.
+        """
         fit = self.workers() if self.alive else []
         with self._lock:
-            chosen = min(fit, key=lambda address: self._held[address], default=None)
+            cold = {address: not self._warmed(address) for address in fit}
+            chosen = min(fit, key=lambda address: self._held[address] + COLD * cold[address], default=None)
             if chosen is not None:
                 self._held[chosen] += 1
         return chosen
@@ -104,59 +115,114 @@ class Engine:
             if self._closed:
                 return
             self._closed = True
+        self._stopped.set()
+        self._up.clear()
         if self._client is not None:
             self._client.close(timeout=CLOSE_S)
         if self._host is not None:
-            self._end_host(self._host)
+            _end(self._host)
 
-    def _start_host(self) -> None:
-        folder = self.settings.folder("engine")
-        log = (folder / "engine.log").open("w")
-        with log:
-            self._host = subprocess.Popen(
-                [sys.executable, "-m", "models.engine.host"],
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for the server, which then closes the pipe
-            )
-        assert self._host.stdin is not None
-        assert self._host.stdout is not None
-        settings = self.settings
-        order = {"workers": settings.workers, "side_workers": settings.side_workers, "nice": settings.nice}
-        self._host.stdin.write(json.dumps({**order, "folder": str(folder)}) + "\n")
-        self._host.stdin.flush()
-        started = threading.Event()
-        threading.Thread(
-            target=self._listen, args=(self._host.stdout, started), name="engine-lines", daemon=True
-        ).start()
-        if not started.wait(START_S) or not self.address:
-            raise EngineError(f"the engine's process did not start; see {folder / 'engine.log'}")
+    def _launch(self) -> subprocess.Popen[str] | None:
+        """Start a host, where the workers are ours, and connect; raises OSError or EngineError."""
+        if not self.settings.scheduler:
+            self._host = _host(self.settings)
+            self.address = _first_line(self._host, self.settings)
+        self._client = Client(
+            self.address, set_as_default=False, direct_to_workers=True, timeout=START_S, name="losslab"
+        )
+        self._up.set()
+        return self._host
 
-    def _listen(self, lines: IO[str], started: threading.Event) -> None:
-        """Take in what the host tells, until it ends."""
-        for line in lines:
-            told = json.loads(line)
-            if "address" in told:
-                self.address = told["address"]
-                started.set()
-                continue
-            if told.get("error"):
-                _LOG.error("warm-up of %s: %s", told["warm"], told["error"])
+    def _watch(self, host: subprocess.Popen[str]) -> None:
+        """If the host ends unasked, start another: boards resume from their checkpoints."""
+        deaths: list[float] = []
+        while len(deaths) < DEATHS:
+            host.wait()
+            self._up.clear()
+            if self._stopped.is_set():
+                return
+            now = time.monotonic()
+            deaths = [*(at for at in deaths if now - at < DEATHS_S), now]
+            _LOG.error("the engine's process has ended; starting it again")
+            try:
+                self._client.close(timeout=CLOSE_S)
+                host = self._launch() or host
+            except (OSError, EngineError) as error:
+                _LOG.error("the engine's process could not be started again: %s", error)
+                return
+            if self._stopped.is_set():  # closed while it started
+                _end(host)
+                return
+        _LOG.error("the engine's process has ended %d times in a row; giving up", len(deaths))
+
+    def _greet(self) -> None:
+        """Warm up every worker that appears, at the start and after one was replaced."""
+        while not self._stopped.wait(GREET_S):
+            if self.alive:
+                with suppress(OSError, RuntimeError):  # the host has just gone; another will come
+                    self._warm_new()
+
+    def _warm_new(self) -> None:
+        known = self._client.scheduler_info(n_workers=-1)["workers"]
+        with self._lock:
+            self._warming = {address: held for address, held in self._warming.items() if address in known}
+            new = {address: about for address, about in known.items() if address not in self._warming}
+        for address, about in new.items():
+            purpose = SIDE if SIDE in about["resources"] else TRAIN
+            future = self._client.submit(warm_worker, purpose, workers=[address], pure=False)
+            future.add_done_callback(_log_failure)
             with self._lock:
-                self._warm[told["warm"]] = told["done"]
-        started.set()
+                self._warming[address] = (str(about["name"]), future)
 
-    @staticmethod
-    def _end_host(host: subprocess.Popen[str]) -> None:
-        assert host.stdin is not None
-        host.stdin.close()
-        try:
-            host.wait(CLOSE_S)
-        except subprocess.TimeoutExpired:
-            host.kill()
-            host.wait(CLOSE_S)
-        if host.stdout is not None:
-            host.stdout.close()
+    def _warmed(self, address: str) -> bool:
+        return address in self._warming and bool(self._warming[address][1].done())
+
+
+def _log_failure(future: Any) -> None:
+    if future.status == "error":
+        _LOG.error("warm-up of a worker: %s", future.exception())
+
+
+def _host(settings: Settings) -> subprocess.Popen[str]:
+    """Start the host and give it its order."""
+    folder = settings.folder("engine")
+    with (folder / LOG).open("w") as log:
+        host = subprocess.Popen(
+            [sys.executable, "-m", "models.engine.host"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the server, which then closes the pipe
+        )
+    assert host.stdin is not None
+    order = {"workers": settings.workers, "side_workers": settings.side_workers, "nice": settings.nice}
+    host.stdin.write(json.dumps({**order, "folder": str(folder)}) + "\n")
+    host.stdin.flush()
+    return host
+
+
+def _first_line(host: subprocess.Popen[str], settings: Settings) -> str:
+    """The scheduler's address; raises EngineError if the host ends, or says nothing for START_S."""
+    assert host.stdout is not None
+    late = threading.Timer(START_S, host.kill)
+    late.start()
+    line = host.stdout.readline()
+    late.cancel()
+    if not line:
+        raise EngineError(f"the engine's process did not start; see {settings.folder('engine') / LOG}")
+    host.stdout.close()  # it has told all
+    address: str = json.loads(line)["address"]
+    return address
+
+
+def _end(host: subprocess.Popen[str]) -> None:
+    """Close its standard input, which ends it; kill it if that takes too long."""
+    assert host.stdin is not None
+    host.stdin.close()
+    try:
+        host.wait(CLOSE_S)
+    except subprocess.TimeoutExpired:
+        host.kill()
+        host.wait(CLOSE_S)

@@ -3,8 +3,8 @@
 Started as `python -m models.engine.host` by `models.engine.cluster`: workers are then children of this small module,
 so no worker ever runs the page again, and a server that dies, however it dies, takes them along.
 
-Reads one JSON line from its input ({"workers", "side_workers", "nice", "folder"}); writes JSON lines to its output:
-{"address": ...} as soon as work is accepted, then {"warm": what, "done": bool} for every worker.
+Reads one JSON line from its input ({"workers", "side_workers", "nice", "folder"}) and writes one to its output
+({"address"}) as soon as work is accepted.
 """
 
 import json
@@ -12,12 +12,11 @@ import logging
 import os
 import sys
 import threading
-from typing import Any
 
 import dask
-from distributed import Client, Nanny, Scheduler, SpecCluster, as_completed
+from distributed import Nanny, Scheduler, SpecCluster
 
-from models.engine.warm import NICE, SIDE, TRAIN, warm_worker
+from models.engine.warm import NICE, SIDE, TRAIN
 
 LOOPBACK = "127.0.0.1"
 CLOSE_S = 4.0
@@ -48,38 +47,18 @@ def build(workers: int, side_workers: int, folder: str) -> SpecCluster:
     return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=logging.ERROR)
 
 
-def warm(address: str, purposes: dict[str, str]) -> None:
-    """Have every worker do its slow first things, and tell of each when it is done."""
-    with Client(address, set_as_default=False) as client:
-        futures = {}
-        for name, purpose in purposes.items():
-            _tell({"warm": name, "done": False})
-            futures[client.submit(warm_worker, purpose, workers=[name], pure=False)] = name
-        for future in as_completed(futures):
-            _tell({"warm": futures[future], "done": True, "error": str(future.exception() or "")})
-
-
 def main() -> None:
     """Serve until standard input closes."""
     order = json.loads(sys.stdin.readline())
-    purposes = names(order["workers"], order["side_workers"])
     with dask.config.set({**_CONFIG, NICE: order["nice"]}):  # workers inherit it
         cluster = build(order["workers"], order["side_workers"], order["folder"])
-    _tell({"address": cluster.scheduler_address})
-    threading.Thread(target=warm, args=(cluster.scheduler_address, purposes), name="warm-up", daemon=True).start()
+    sys.stdout.write(json.dumps({"address": cluster.scheduler_address}) + "\n")
+    sys.stdout.flush()
     sys.stdin.read()  # blocks until the parent closes its end or is gone
     # A worker deep in a long call must not keep us: its parent pipe ends it when this process goes.
     threading.Timer(CLOSE_S, os._exit, (0,)).start()
     cluster.close(timeout=CLOSE_S)
     os._exit(0)
-
-
-def _tell(line: dict[str, Any]) -> None:
-    try:
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:  # the server is gone; standard input will say so too
-        pass
 
 
 if __name__ == "__main__":

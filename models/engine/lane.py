@@ -46,6 +46,7 @@ class Progress:
     status: str  # "ok", "diverged" or "failed"
     message: str
     summary: Summary | None = None
+    look_s: float = 0.0  # what the summary took
     packed: Packed | None = None
 
 
@@ -97,15 +98,12 @@ class LaneActor:
                 status, message = "diverged", str(found)
             except Exception as error:  # a loss file may hold any mistake: it ends this lane and no other
                 status, message = "failed", f"Step {self._run.step}: {type(error).__name__}: {error}"
-        seconds = time.perf_counter() - began
-        return Progress(
-            self._run.step,
-            seconds,
-            status,
-            message,
-            self.summary() if summary and status != "failed" else None,
-            self.pack() if packed and status == "ok" else None,
-        )
+        trained = time.perf_counter()
+        seen = self.summary() if summary and status != "failed" else None
+        look_s = time.perf_counter() - trained
+        # A diverged run stands at sound weights again: that is the state to go on from.
+        kept = self.pack() if status == "diverged" or (packed and status == "ok") else None
+        return Progress(self._run.step, trained - began, status, message, seen, look_s, kept)
 
     def summary(self) -> Summary:
         """All that the panels draw of this moment, the map in axes that turn with the embedding."""

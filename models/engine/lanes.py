@@ -14,6 +14,7 @@ from models.training.config import RunConfig
 
 Kept = tuple[str, Packed | None]  # a lane's id and state
 _NAME = "lane-"
+LOOK_SHARE, LOOK_MOST_S = 8.0, 3.0  # a summary at most every 8 times its own cost, but at least every 3 s
 TELL_S = 30.0  # how long a lane says that it was resumed
 
 
@@ -61,7 +62,8 @@ class Lanes:
         """A diverged lane back to its last checkpoint; raises ValueError if it has not diverged."""
         if lane.status != "diverged":
             raise ValueError("only a run that diverged can go back to its checkpoint")
-        lane.go_back(rate)
+        lane.go_back("" if rate is None else "optimiser.rate", rate or 0.0)
+        self._tell[lane.id] = time.monotonic() + TELL_S
         self.keep_board()
 
     def refresh(self, lane: Remote) -> None:
@@ -175,6 +177,16 @@ class Lanes:
             self.guarded(lane, partial(finish, lane, call))
         return answers
 
+    def ask(self, lane: Remote, name: str, *arguments: Any) -> Any:
+        """Ask one lane something; raises ValueError while it has no process."""
+        if not lane.ready:
+            raise ValueError("this run is being built; ask again in a moment")
+        try:
+            return lane.ask(name, *arguments)
+        except Lost:
+            self._lose(lane)
+            raise ValueError("this run's process has just stopped; ask again in a moment") from None
+
     def keep_board(self) -> None:
         """Write down which lanes there are."""
         if self._keeper is not None:
@@ -198,8 +210,12 @@ class Lanes:
         return [(lane, n) for lane in able]
 
     def _due(self, now: float) -> tuple[bool, bool]:
-        """Whether this slice ends with a summary, and with a checkpoint."""
-        summary = now - self._measured >= self._settings.summary_s
+        """Whether this slice ends with a summary, and with a checkpoint.
+
+        Where summaries are slow (a busy machine, a dear loss) they come less often, so that training gets its share.
+        """
+        cost = max((lane.look_s for lane in self.all), default=0.0)
+        summary = now - self._measured >= max(self._settings.summary_s, min(LOOK_SHARE * cost, LOOK_MOST_S))
         packed = now - self._packed >= self._settings.checkpoint_s
         self._measured = now if summary else self._measured
         self._packed = now if packed else self._packed

@@ -136,10 +136,7 @@ class Loop:
         changed = self._lanes.tend() | self._side.poll(self._lanes.all)
         with self._writing:
             active, goal = self.training, self._goal
-        if time.monotonic() < self._next_slice:
-            trained = False
-        else:
-            trained = self._lanes.slice(self._limit(goal) if active else None, self._pace())
+        trained = self._slice(goal) if active else self._lanes.slice(None)
         self._unsettled |= trained
         if active:
             changed |= self._stop(goal)
@@ -150,17 +147,17 @@ class Loop:
             self._publish()
         return trained
 
-    def _limit(self, goal: Goal) -> int:
-        """The step to train to at most."""
-        return min(self.settings.steps, goal.step or self.settings.steps)
-
-    def _pace(self) -> int | None:
-        """Steps of the next slice at the chosen speed, and when the one after it is due."""
-        if self._speed is None:
-            return None
-        steps = max(round(self._speed * self.settings.slice_s), 1)
-        self._next_slice = time.monotonic() + steps / self._speed
-        return steps
+    def _slice(self, goal: Goal) -> bool:
+        """Train towards the goal at the chosen speed; only lanes that catch up may go faster."""
+        began, clock, speed = time.monotonic(), self._lanes.clock, self._speed
+        if began < self._next_slice:
+            return self._lanes.slice(None)
+        limit = min(self.settings.steps, goal.step or self.settings.steps)
+        most = None if speed is None else max(round(speed * self.settings.slice_s), 1)
+        trained = self._lanes.slice(limit, most)
+        if speed is not None:
+            self._next_slice = began + (self._lanes.clock - clock) / speed
+        return trained
 
     def _stop(self, goal: Goal) -> bool:
         """Stop playing if the goal is reached or nothing can go on; True if it was stopped."""
@@ -181,8 +178,9 @@ class Loop:
     def _serve(self, trained: bool) -> None:
         """Carry out the commands that wait; with nothing to train, wait a little for one."""
         pause = 0.0 if trained else IDLE_S
-        if self._next_slice:
-            pause = min(max(self._next_slice - time.monotonic(), 0.0), IDLE_S)
+        due = self._next_slice - time.monotonic()
+        if self.training and due > 0:
+            pause = min(pause, due)
         try:
             command = self._commands.get(timeout=pause) if pause else self._commands.get_nowait()
         except queue.Empty:

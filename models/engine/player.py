@@ -33,10 +33,11 @@ class Player(Loop):
         self._ask(lambda: self._say("Paused, since nobody looked at it."))
 
     def step(self, n: int = 1) -> None:
-        """Train n steps, then stop."""
+        """Train n steps, then stop; steps asked for while others are under way come on top of them."""
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"steps to train must be a whole number from 1, got {n!r}")
-        self._go("stepping", Goal(step=self._state.step + n))
+        under_way = self._goal.step if self._mode == "stepping" else None
+        self._go("stepping", Goal(step=(self._state.step if under_way is None else under_way) + n))
 
     def run_until(self, *, step: int | None = None, auc: float | None = None, plateau: bool = False) -> None:
         """Train until the clock shows a step, until every lane has an AUC, or until no AUC rises any more."""
@@ -93,7 +94,7 @@ class Player(Loop):
     def resume_from_checkpoint(self, lane: str | int, rate: float | None = None) -> None:
         """Take a diverged lane back to its last checkpoint, without later events; rate: its learning rate from there.
 
-        Asked again before there is a new checkpoint, it goes back one further.
+        If it diverges again before there is a new checkpoint, the next call goes back one further.
         """
         if rate is not None:
             self._shown(lane).config.check_event(Event(0, "optimiser.rate", rate))
@@ -101,7 +102,13 @@ class Player(Loop):
 
     def request_umap(self, lane: str | int) -> None:
         """Map a lane's probe with UMAP, from its previous map where there is one; it comes with a later state."""
-        self._ask(lambda: self._side.map(self._lanes.find(lane)))
+
+        def begin() -> None:
+            held = self._lanes.find(lane)
+            if not self._side.mapping(held):
+                self._side.map(held, self._lanes.ask(held, "probe"))
+
+        self._ask(begin)
 
     def what_if(self, lane: str | int, knobs: Mapping[str, Value]) -> WhatIf:
         """Loss and pair weights of the scores as they are, with other loss knobs; nothing is trained."""
@@ -109,7 +116,7 @@ class Player(Loop):
         checked = {
             name: found.config.check_event(Event(0, f"loss.{name}", value)).value for name, value in knobs.items()
         }
-        answer: WhatIf = self._ask(lambda: self._lanes.find(lane).ask("what_if", checked), ANSWER_S)
+        answer: WhatIf = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "what_if", checked), ANSWER_S)
         return answer
 
     def sweep(self, lane: str | int, knob: str = "temperature", values: Sequence[Value] = (), steps: int = 300) -> None:

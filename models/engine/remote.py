@@ -18,7 +18,7 @@ from models.training.config import Event, Part, RunConfig
 
 POLL_S = 0.5  # between two looks at whether a worker that has not answered is still there
 CHECK_S = 1.0  # the same while an actor is being made
-KEPT = 2  # checkpoints in memory
+KEPT = 3  # checkpoints in memory
 LOSSES = 3  # times in a row that a lane may lose its worker before it is given up
 _GONE = (OSError, CancelledError)
 _FIRST_CHUNK, _MOST_CHUNK = 4, 20_000
@@ -39,16 +39,19 @@ class Remote:
         self.first: Summary | None = None
         self.checksums: dict[str, str] = {}
         self.rate = 0.0
+        self.look_s = 0.0  # what the last summary cost
         self.umap: Points | None = None
         self.umap_step = 0
         self.packs: deque[Packed] = deque([packed] if packed else [], maxlen=KEPT)
         self._engine = engine
         self._address: str | None = None
+        self._client: Any = None
         self._future: Any = None
         self._actor: Any = None
         self._from = packed  # state to start from; None: step 0
         self._asked = 0.0  # when the actor was asked for, or last seen to be coming; 0: never
         self._losses = 0
+        self._returned = -1  # step of the last return to a checkpoint
         self._cost = 0.0  # seconds a step, smoothed; 0: unknown
         self._late: list[tuple[str, Value]] = []  # knobs set while there was no actor
 
@@ -65,19 +68,23 @@ class Remote:
     @property
     def alive(self) -> bool:
         """False once Dask says that the actor's worker is gone."""
-        return self._future is not None and self._future.status == "finished" and self._engine.alive
+        if self._future is None or self._client is not self._engine.client or not self._engine.alive:
+            return False
+        return bool(self._future.status == "finished")
 
     def start(self) -> None:
         """Ask for an actor, from `_from` where that is a state; does nothing while no worker is free."""
         self._drop()
         self._asked = time.monotonic()
-        self._address = self._engine.place()
-        if self._address is None:
-            return
         state = (self._from.payload, self._from.manifest) if self._from else ()
-        self._future = self._engine.client.submit(
-            LaneActor, self.config.to_json(), *state, actor=True, workers=[self._address], pure=False
-        )
+        try:
+            self._client, self._address = self._engine.client, self._engine.place()
+            if self._address is not None:
+                self._future = self._client.submit(
+                    LaneActor, self.config.to_json(), *state, actor=True, workers=[self._address], pure=False
+                )
+        except (OSError, RuntimeError):  # the scheduler is gone; asked again in a moment
+            self._drop()
 
     def poll(self) -> bool:
         """See whether the actor has come; True once, when it has. A run that cannot be built fails for good."""
@@ -88,7 +95,7 @@ class Remote:
             return False
         status = "gone" if self._future is None else self._future.status
         if status == "finished":
-            with self._engine.client.as_current():
+            with self._client.as_current():
                 self._actor = self._future.result(timeout=POLL_S)
             return True
         error = self._future.exception(timeout=POLL_S) if status == "error" else None
@@ -97,9 +104,16 @@ class Remote:
         elif time.monotonic() - self._asked > CHECK_S:
             # Dask leaves an actor pending for good if its worker goes while it is made.
             self._asked = time.monotonic()
-            if status != "pending" or self._address not in self._engine.workers():
+            if status != "pending" or not self._coming():
                 self.start()
         return False
+
+    def _coming(self) -> bool:
+        """True if the worker that makes the actor is still there."""
+        try:
+            return self._client is self._engine.client and self._address in self._engine.workers()
+        except (OSError, RuntimeError):
+            return False
 
     def fail(self, message: str) -> None:
         """Give this lane up, with the reason."""
@@ -109,7 +123,7 @@ class Remote:
     def call(self, name: str, *arguments: Any, **options: Any) -> Any:
         """Begin a method of the actor; returns its future for `answer`. Raises Lost if the worker is gone."""
         try:
-            with self._engine.client.as_current():
+            with self._client.as_current():
                 return getattr(self._actor, name)(*arguments, **options)
         except (RuntimeError, *_GONE) as error:  # Dask: "Worker holding Actor was lost"
             raise Lost(str(error)) from error
@@ -147,12 +161,13 @@ class Remote:
         self.step = progress.step
         if progress.summary is not None:
             self.show(progress.summary)
+            self.look_s = progress.look_s
         if progress.status != "ok":
             self.status, self.message, self.rate = progress.status, progress.message, 0.0
 
     def keep(self, packed: Packed) -> None:
-        """A new checkpoint; one of the same step replaces the last."""
-        if self.packs and self.packs[-1].step == packed.step:
+        """A new checkpoint; those of the same step or of later ones, which a divergence undid, go."""
+        while self.packs and self.packs[-1].step >= packed.step:
             self.packs.pop()
         self.packs.append(packed)
         self._losses = 0
@@ -164,14 +179,18 @@ class Remote:
             self.first = summary
 
     def set_knob(self, knob: str, value: Value) -> None:
-        """Set a knob from the next step on; without an actor, as soon as there is one again."""
+        """Set a knob from the next step on; without an actor, as soon as there is one again.
+
+        A diverged lane tries again with it.
+        """
+        if self.status == "diverged":
+            self.go_back(knob, value)
+            return
         self.config = self.config.with_event(Event(self.step, knob, value))
         if not self.ready:
             self._late.append((knob, value))
             return
         self.ask("set_knob", knob, value)
-        if self.status == "diverged":  # its weights are sound: another try with the new knob
-            self.status, self.message = "paused", ""
 
     def catch_up_knobs(self) -> None:
         """Set what was set while there was no actor, now that there is one."""
@@ -179,17 +198,18 @@ class Remote:
         for knob, value in late:
             self.set_knob(knob, value)
 
-    def go_back(self, rate: float | None) -> None:
-        """Return to the last checkpoint before a divergence, without the later events, at another learning rate.
+    def go_back(self, knob: str = "", value: Value = 0.0) -> None:
+        """Return to the last checkpoint, without later events, and with one knob set anew.
 
-        A second call without a new checkpoint in between goes back one further, at last to step 0.
+        If the last return led to a divergence before any new checkpoint, it goes to the one before, at last to step 0.
         """
-        kept = self.packs.pop() if self.packs else None
-        self._from, self.step = kept, kept.step if kept else 0
-        before = tuple(event for event in self.config.events if event.step < self.step)
-        config = replace(self.config, events=before)
-        self.config = config if rate is None else config.with_event(Event(self.step, "optimiser.rate", rate))
-        self.status, self.message = "recovering", f"Going back to step {self.step}."
+        if self.packs and self.packs[-1].step == self._returned:
+            self.packs.pop()
+        self._from = self.packs[-1] if self.packs else None
+        self.step = self._returned = self._from.step if self._from else 0
+        config = replace(self.config, events=tuple(event for event in self.config.events if event.step < self.step))
+        self.config = config.with_event(Event(self.step, knob, value)) if knob else config
+        self.status, self.message = "recovering", f"Went back to step {self.step}."
         self.start()
 
     def lose(self) -> None:
@@ -231,13 +251,14 @@ class Remote:
             self.umap,
             self.umap_step,
             self.message,
+            self._address or "" if self.ready else "",
         )
 
     def _drop(self) -> None:
         self._actor = None
         if self._future is not None:
             self._future.release()
-        self._future = None
+        self._future = self._client = None
         if self._address is not None:
             self._engine.leave(self._address)
             self._address = None

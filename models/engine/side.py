@@ -7,6 +7,7 @@ from models.engine import jobs
 from models.engine.background import Background
 from models.engine.board import Cell, TaskState
 from models.engine.cluster import Engine
+from models.engine.lane import Probe
 from models.engine.remote import Remote
 
 
@@ -24,13 +25,12 @@ class Side:
             self._tasks[kind].cancel()
         self._tasks[kind] = Background(self._engine, kind, knob, steps, cells)
 
-    def map(self, lane: Remote) -> None:
-        """Begin a UMAP of a lane, unless one is under way; raises ValueError while the lane has no embedding."""
-        if not lane.ready:
-            raise ValueError("this run is being built; ask for its map again in a moment")
-        if lane.id in self._maps:
-            return
-        probe = lane.ask("probe")
+    def mapping(self, lane: Remote) -> bool:
+        """True while a map of this lane is under way."""
+        return lane.id in self._maps
+
+    def map(self, lane: Remote, probe: Probe) -> None:
+        """Begin a UMAP of a lane's probe, from its last map where there is one."""
         previous = None if lane.umap is None else lane.umap.xy
         self._maps[lane.id] = (self._engine.submit(jobs.umap_points, probe, previous), probe.step)
 
