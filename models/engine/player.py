@@ -8,6 +8,7 @@ from models.engine.lane import Packed, WhatIf
 from models.engine.loop import ANSWER_S, Loop
 from models.engine.quota import check_lanes
 from models.engine.stopping import Goal
+from models.snapshot import Snapshot
 from models.spec import Value
 from models.training.config import Event, RunConfig
 
@@ -118,6 +119,11 @@ class Player(Loop):
         }
         answer: WhatIf = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "what_if", checked), ANSWER_S)
         return answer
+
+    def snapshot(self, lane: str | int) -> Snapshot:
+        """A lane's whole snapshot, of this moment: for what is too large to travel at every look."""
+        taken: Snapshot = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "snapshot"), ANSWER_S)
+        return taken
 
     def sweep(self, lane: str | int, knob: str = "temperature", values: Sequence[Value] = (), steps: int = 300) -> None:
         """Train the lane's config once for each value of a loss knob, beside the live lanes."""
