@@ -7,7 +7,7 @@ from models.engine import jobs
 from models.engine.board import Cell, TaskState
 from models.engine.cluster import Engine
 from models.spec import Value
-from models.training.config import Event, Part, RunConfig
+from models.training.config import STEPS, Event, Part, RunConfig
 
 MOST_CELLS = 200
 
@@ -16,7 +16,8 @@ class Background:
     """One sweep or repeat under way. Belongs to its player's thread."""
 
     def __init__(self, engine: Engine, kind: str, knob: str, steps: int, cells: list[Cell]) -> None:
-        """kind: "sweep" or "repeat"."""
+        """kind: "sweep" or "repeat". Raises ValueError if a run may not have so many steps."""
+        STEPS.check(steps, "runs")
         self._kind, self._knob, self._steps, self._cells = kind, knob, steps, cells
         self._message = ""
         self._futures: dict[int, Any] = {

@@ -139,6 +139,8 @@ class Engine:
         while len(deaths) < DEATHS:
             host.wait()
             self._up.clear()
+            if host.stdin is not None:
+                host.stdin.close()
             if self._stopped.is_set():
                 return
             now = time.monotonic()
