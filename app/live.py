@@ -8,7 +8,7 @@ from typing import Any
 
 from app import startup, state
 from app.address import Setup
-from app.view import LaneView, View, folded, frame_number, recording
+from app.view import LaneView, View, frame_number, recording
 from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
 from models.spec import Value
@@ -127,7 +127,7 @@ class Lab:
     def reset(self) -> None:
         """Back to step 0 with the knobs as they stand."""
         if self.player is not None:
-            self.change(Setup(tuple(folded(lane) for lane in self.setup().lanes), self.page.setup.panels), play=False)
+            self.change(replace(self.page.setup, lanes=tuple(lane.folded() for lane in self.setup().lanes)), play=False)
 
     def change(self, setup: Setup, play: bool | None = None) -> None:
         """Other data, encoder, seed and the like: all lanes start anew from the same weights and batches."""
@@ -188,7 +188,7 @@ class Lab:
         """Take a diverged lane back to its last checkpoint and go on with a tenth of its learning rate."""
         player = self.player
         if player is not None:
-            rate = float(folded(lane.config).optimiser["rate"]) / 10
+            rate = float(lane.config.folded().optimiser["rate"]) / 10
             self.attempt(lambda: player.resume_from_checkpoint(lane.id, rate))
             self.attempt(player.play)
 

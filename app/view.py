@@ -1,6 +1,6 @@
 """What the page draws of a board, live or recorded, as frozen values."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from models.catalogue import find
 from models.diagnostics.storage import load_summaries
 from models.diagnostics.summary import Summary
 from models.spec import Knob, Value
-from models.training.config import Part, RunConfig, part_knobs
+from models.training.config import RunConfig, part_knobs
 
 REPLAY = Path(__file__).parent / "assets" / "replay.safetensors"
 REPLAY_RATE = 4.0  # frames a second of the recording
@@ -76,20 +76,6 @@ def knobs_now(config: RunConfig, step: int) -> dict[str, Value]:
         if where == "loss" and event.step <= step:
             values[name] = event.value
     return values
-
-
-def folded(config: RunConfig) -> RunConfig:
-    """The config whose start is what the events led to: what Reset begins with."""
-    parts = {"loss": config.loss.values, "optimiser": config.optimiser.values}
-    for event in config.events:
-        where, _, name = event.knob.partition(".")
-        parts[where][name] = event.value
-    return replace(
-        config,
-        events=(),
-        loss=Part(config.loss.key, tuple(parts["loss"].items())),
-        optimiser=Part(config.optimiser.key, tuple(parts["optimiser"].items())),
-    )
 
 
 def loss_knobs(config: RunConfig) -> tuple[Knob, ...]:

@@ -10,7 +10,7 @@ import streamlit as st
 from app import state
 from app.address import PANELS, Setup
 from app.live import Lab
-from app.view import View, folded
+from app.view import View
 from app.views import lab_export
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
@@ -107,7 +107,7 @@ def share(lab: Lab, view: View) -> None:
 
 
 def _shared_knob(lab: Lab, part_name: str, knob: Knob) -> None:
-    part: Part = getattr(folded(lab.setup().base), part_name)
+    part: Part = getattr(lab.setup().base.folded(), part_name)
     key = f"{part_name}-{part.key}-{knob.name}-{lab.page.round}"
     knob_widget(knob, part[knob.name], key, partial(_set, lab, part_name, knob.name, key))
 

@@ -9,7 +9,7 @@ from models.diagnostics.summary import Summary
 from models.engine.checkpoint import Keeper
 from models.engine.cluster import Engine
 from models.engine.lane import Packed
-from models.engine.remote import Lost, Remote, folded
+from models.engine.remote import Lost, Remote
 from models.training.config import RunConfig
 
 Kept = tuple[str, Packed | None]  # a lane's id and state
@@ -55,7 +55,7 @@ class Lanes:
         """Every lane back to step 0, with the knobs as they stand."""
         self.clock = 0
         for lane in self.all:
-            lane.restart(folded(lane.config))
+            lane.restart(lane.config.folded())
         self.keep_board()
 
     def go_back(self, lane: Remote, rate: float | None) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any
@@ -14,7 +13,7 @@ from models.engine.board import LaneState
 from models.engine.cluster import Engine
 from models.engine.lane import LaneActor, Packed, Progress
 from models.spec import Value
-from models.training.config import Event, Part, RunConfig
+from models.training.config import Event, RunConfig
 
 POLL_S = 0.5  # between two looks at whether a worker that has not answered is still there
 CHECK_S = 1.0  # the same while an actor is being made
@@ -262,17 +261,3 @@ class Remote:
         if self._address is not None:
             self._engine.leave(self._address)
             self._address = None
-
-
-def folded(config: RunConfig) -> RunConfig:
-    """The config that starts with the knobs as its events left them."""
-    parts: Mapping[str, dict[str, Value]] = {"loss": config.loss.values, "optimiser": config.optimiser.values}
-    for event in config.events:
-        where, _, name = event.knob.partition(".")
-        parts[where][name] = event.value
-    return replace(
-        config,
-        events=(),
-        loss=Part(config.loss.key, tuple(parts["loss"].items())),
-        optimiser=Part(config.optimiser.key, tuple(parts["optimiser"].items())),
-    )

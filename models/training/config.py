@@ -124,6 +124,15 @@ class RunConfig:
         """Add one change of a knob; a second change of the same knob at the same step replaces the first."""
         return replace(self, events=(*self.events, event))
 
+    def folded(self) -> "RunConfig":
+        """The config that starts with the knobs as its events left them."""
+        parts = {"loss": self.loss.values, "optimiser": self.optimiser.values}
+        for event in self.events:
+            where, _, name = event.knob.partition(".")
+            parts[where][name] = event.value
+        loss, optimiser = (replace(getattr(self, name), knobs=tuple(parts[name].items())) for name in parts)
+        return replace(self, events=(), loss=loss, optimiser=optimiser)
+
     def to_json(self) -> str:
         """All fields, knobs complete and in order: equal configs give equal text."""
         parts = {name: _part_json(getattr(self, name)) for name in ("data", "encoder", "loss", "sampler", "optimiser")}
