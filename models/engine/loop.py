@@ -21,6 +21,7 @@ from models.training.config import RunConfig
 WAIT_S = 0.5  # most that a caller waits for a command to be carried out
 ANSWER_S = 30.0  # the same for a command whose answer is the point
 IDLE_S = 0.1
+GIVE_WAY = 4.0  # a board that gives way rests so many times as long as it trains
 _LOG = logging.getLogger("losslab")
 
 
@@ -56,6 +57,7 @@ class Loop:
         self._goal = Goal()
         self._speed: float | None = None
         self._next_slice = 0.0
+        self.gives_way = False  # set from outside: nobody looks at this board, and somebody looks at another
         self._unsettled = False
         self._message = ""
         self._commands: queue.SimpleQueue[_Command] = queue.SimpleQueue()
@@ -155,8 +157,11 @@ class Loop:
         limit = min(self.settings.steps, goal.step or self.settings.steps)
         most = None if speed is None else max(round(speed * self.settings.slice_s), 1)
         trained = self._lanes.slice(limit, most)
+        ended = time.monotonic()
         if speed is not None:
             self._next_slice = began + (self._lanes.clock - clock) / speed
+        if self.gives_way:
+            self._next_slice = max(self._next_slice, ended + GIVE_WAY * (ended - began))
         return trained
 
     def _stop(self, goal: Goal) -> bool:

@@ -15,6 +15,7 @@ from models.training.config import RunConfig
 
 __all__ = ["Boards", "QuotaError"]
 _CHECK_S = 1.0
+_WATCHED_S = 15.0  # a page looks every second or two; a tab in the background may look less often
 
 
 class Boards:
@@ -139,9 +140,17 @@ class Boards:
             now = time.monotonic()
             with self._lock:
                 ages = {key: now - seen for key, seen in self._seen.items()}
+            self._give_way(ages)
             for board_id, age in ages.items():
                 player = self.get(board_id)
                 if player is not None and age > self._settings.forget_s:
                     self.release(board_id)
                 elif player is not None and age > self._settings.idle_s and player.training:
                     player.rest()
+
+    def _give_way(self, ages: Mapping[str, float]) -> None:
+        """Boards that nobody looks at train on, but slowly while somebody looks at another one that trains."""
+        players = {key: player for key in ages if (player := self.get(key)) is not None}
+        watched = any(ages[key] < _WATCHED_S and player.training for key, player in players.items())
+        for key, player in players.items():
+            player.gives_way = watched and ages[key] >= _WATCHED_S

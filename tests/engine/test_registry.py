@@ -149,3 +149,22 @@ def test_board_that_nobody_looks_at_is_paused_then_released(engine: Engine, sett
     assert restored is not None
     assert loaded(restored).step == player.state().step
     hasty.close()
+
+
+def test_a_board_that_nobody_looks_at_gives_way_but_goes_on(boards: Boards) -> None:
+    watched, left = boards.create([small()]), boards.create([small()])
+    for player in (watched, left):
+        loaded(player)
+        player.play()
+    boards._seen[left.board_id] -= 20.0
+
+    def given_way() -> bool:
+        boards.look(watched.board_id)
+        return left.gives_way and not watched.gives_way
+
+    eventually(given_way)
+    step = left.state().step
+    eventually(lambda: left.state().step > step)
+    watched.pause()
+    eventually(lambda: not left.gives_way)
+    left.pause()
