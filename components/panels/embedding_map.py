@@ -144,13 +144,13 @@ def class_name(label: int, names: Mapping[int, str] | None = None) -> str:
 
 
 def _rows_of(points: Points, images: Mapping[int, str] | None, names: Mapping[int, str] | None) -> pd.DataFrame:
-    """Columns COLUMNS, image only if there are any; positions as float32 with four decimals at most."""
+    """Columns COLUMNS, image only if there are any; numbers in the smallest type that holds them."""
     xy = np.round(np.asarray(points.xy, np.float32), 4)
     table = {
         "x": pd.Series(np.where(np.isfinite(xy[:, 0]), xy[:, 0], np.nan), dtype=np.float32),
         "y": pd.Series(np.where(np.isfinite(xy[:, 1]), xy[:, 1], np.nan), dtype=np.float32),
         "class": pd.Categorical([class_name(int(label), names) for label in points.y]),
-        "item": np.asarray(points.item, np.int32),
+        "item": np.asarray(points.item, np.int16 if np.max(points.item, initial=0) < 2**15 else np.int32),
     }
     if images is not None:
         table["image"] = [images.get(int(item), "") for item in points.item]

@@ -1,6 +1,7 @@
 """Summaries made of plain numpy: the shape of a trained run, an untrained one, one that is all nan."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -22,10 +23,12 @@ from models.training.config import Part, RunConfig
 
 EDGES = np.linspace(-1, 1, BINS + 1)
 MEASURES = (
-    "auc", "auc_unseen", "recall_at_1", "uniformity", "tolerance", "alignment", "neg_mean", "neg_var", "pos_mean", "pos_var",
+    "auc", "auc_unseen", "recall_at_1", "uniformity", "tolerance", "alignment", "neg_mean", "neg_var",
+    "pos_mean", "pos_var",
 )  # fmt: skip
 
 
+@lru_cache
 def summary(seed: int = 0, *, step: int = 400, label: str = "InfoNCE (temperature 0.1)", gap: float = 0.8) -> Summary:
     """A trained run: positives `gap` above the negatives."""
     rng = np.random.default_rng(seed)
@@ -70,7 +73,8 @@ def roc(positive: np.ndarray, negative: np.ndarray) -> RocCurve:
     fpr = np.array([(negative >= t).mean() for t in threshold])
     tpr = np.array([(positive >= t).mean() for t in threshold])
     area = float(np.trapezoid(tpr, fpr))
-    return RocCurve(fpr, tpr, threshold, area, area - 0.01, min(area + 0.01, 1), 0.03, 0.42, np.full(len(RATES), 0.8), len(positive), len(negative))  # fmt: skip
+    low, high, kinds = area - 0.01, min(area + 0.01, 1), (len(positive), len(negative))
+    return RocCurve(fpr, tpr, threshold, area, low, high, 0.03, 0.42, np.full(len(RATES), 0.8), *kinds)
 
 
 def weights(rng: np.random.Generator) -> WeightProfile:
