@@ -42,7 +42,8 @@ def spec(*, measure: str = "loss", log: bool = False) -> dict[str, Any]:
     title = MEASURES[measure]
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True)
     x = alt.X("step:Q", title="training step", scale=alt.Scale(nice=False), axis=theme.axis(tickCount=5, grid=False))
-    y = alt.Y("value:Q", title=title, scale=scale, axis=theme.axis(tickCount=5, format="~g"))
+    words = theme.axis(tickCount=5, labelExpr="format(datum.value, '.4~g')")  # "~g" alone would write 350 as 3.5e+2
+    y = alt.Y("value:Q", title=title, scale=scale, axis=words)
     lane = alt.Stroke("lane:N", scale=theme.lane_scale(), legend=None)
     curve = _of("point").mark_line(strokeWidth=1.8).encode(x=x, y=y, stroke=lane)
     layers = [*_levels(y, lane), *_marks(x), curve, *_hover(x, y, lane, title), theme.lane_legend()]
