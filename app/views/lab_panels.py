@@ -143,7 +143,8 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
         panel.rows(view.summaries, **options),
         panel.spec(**_spec_options(panel, options)),
         key=f"chart-{name}",
-        alt=panel.sentence(view.summaries),
+        # Streamlit makes the alt text part of the spec: a text that changes at every tick would mount the chart anew.
+        alt=panel.TITLE if view.playing else panel.sentence(view.summaries),
         width="stretch",
     )
 
