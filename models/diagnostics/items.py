@@ -73,6 +73,25 @@ def pair_scores(s: Float[np.ndarray, "n m"], pos: Bool[np.ndarray, "n m"], neg: 
     return PairScores(np.sort(s[pos]), np.sort(s[neg]))
 
 
+def label_pairs(items: Items) -> PairScores:
+    """`pair_scores` of items paired by their labels; where both kinds lie is kept for the next look at the probe."""
+    positive, negative = _positions(items.y.astype(np.int64).tobytes())
+    flat = items.s.ravel()
+    return PairScores(np.sort(flat[positive]), np.sort(flat[negative]))
+
+
+@lru_cache(maxsize=4)
+def _positions(labels: bytes) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " q"]]:
+    """Flat positions of the positive and of the negative pairs in the upper triangle."""
+    y = np.frombuffer(labels, np.int64)
+    once = upper(len(y))
+    same = (y[:, None] == y[None, :]).ravel()[once]
+    found = once[same], once[~same]
+    for positions in found:
+        positions.flags.writeable = False
+    return found
+
+
 @lru_cache(maxsize=4)
 def upper(n: int) -> Int[np.ndarray, " pairs"]:
     """Flat positions of the upper triangle of an n x n matrix, kept: the same probe is measured again and again."""

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from models.diagnostics.anchors import anchor_statistics, averages
-from models.diagnostics.items import items_of, pair_scores
+from models.diagnostics.items import items_of, label_pairs
 from models.diagnostics.neighbours import first_hits
 from models.diagnostics.plane import plane
 from models.diagnostics.roc import auc
@@ -20,8 +20,8 @@ def measure(z: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], seen: Bool[np
     spread = plane(items)
     hits = first_hits(items)
     return {
-        "auc": auc(pair_scores(items.s, items.pos, items.neg)),
-        "auc_unseen": auc(pair_scores(unseen.s, unseen.pos, unseen.neg)),
+        "auc": auc(label_pairs(items)),
+        "auc_unseen": auc(label_pairs(unseen)),
         "recall_at_1": float(np.nanmean(hits)) if np.isfinite(hits).any() else float("nan"),
         "uniformity": spread.uniformity,
         "tolerance": spread.tolerance,

@@ -16,10 +16,11 @@ def closeness(items: Items) -> Float[np.ndarray, "n n"]:
 
     ||u_i - u_j||^2 = |u_i|^2 + |u_j|^2 - 2 s_ij, where |u| is 1 or, for a zero row, 0.
     """
-    own = np.exp(-SHARPNESS * np.einsum("ij,ij->i", items.u, items.u))
-    close: np.ndarray = np.exp(2.0 * SHARPNESS * items.s)
-    close *= own[:, None]
-    close *= own
+    own = SHARPNESS * np.einsum("ij,ij->i", items.u, items.u)
+    close: np.ndarray = 2.0 * SHARPNESS * items.s
+    close -= own[:, None]
+    close -= own
+    np.exp(close, out=close)
     np.fill_diagonal(close, 0.0)
     return close
 
@@ -36,7 +37,7 @@ def plane(items: Items) -> Plane:
     positives = int(partners.sum())
     if positives == 0:
         return Plane(uniformity, float("nan"), 0.0, float("nan"))
-    agreement = float((items.s * items.pos).sum(dtype=np.float64))
+    agreement = float(np.einsum("ij,ij->i", items.s, items.pos).sum(dtype=np.float64))
     # Rounding may leave the distance of equal rows an ulp below zero.
     alignment = max(float(2.0 * (size @ partners) - 2.0 * agreement) / positives, 0.0)
     return Plane(uniformity, agreement / positives, agreement / pairs, alignment)

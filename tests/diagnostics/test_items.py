@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.diagnostics.items import items_of, pair_scores, snapshot_items, unit_rows, unordered
+from models.diagnostics.items import items_of, label_pairs, pair_scores, snapshot_items, unit_rows, unordered
 from tests.diagnostics.helpers import clouds, flat_pairs, some_items, trained
 
 
@@ -18,6 +18,16 @@ def test_each_unordered_pair_once() -> None:
     assert np.array_equal(pairs.negative, np.sort(s[~same]))
     assert len(pairs.positive) == 3 * 6
     assert len(pairs.negative) == 66 - 18
+
+
+@pytest.mark.parametrize("classes", [1, 3, 12])
+def test_pairs_by_label_are_pairs_by_mask(classes: int) -> None:
+    for seed in (0, 1):  # the same labels in another order, and scores anew
+        items = some_items(12, classes, seed=seed)
+        masked, labelled = pair_scores(items.s, items.pos, items.neg), label_pairs(items)
+        assert len(labelled.positive) + len(labelled.negative) == 66
+        assert np.array_equal(masked.positive, labelled.positive)
+        assert np.array_equal(masked.negative, labelled.negative)
 
 
 def test_two_towers_count_every_entry() -> None:
