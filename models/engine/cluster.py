@@ -1,5 +1,6 @@
 """The engine as the server sees it: workers of its own, or a Dask cluster elsewhere; where a lane may be placed."""
 
+import asyncio
 import json
 import logging
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +25,8 @@ DEATHS, DEATHS_S = 3, 600.0  # so many ends of the host within so long, and it i
 GREET_S = 0.5  # between two looks for new workers
 COLD = 3  # lanes that a worker counts as holding before it is warm
 LOG = "engine.log"
+# What calls raise whose client, scheduler or worker has gone. asyncio's kind is no Exception, so it is named.
+GONE = (OSError, RuntimeError, CancelledError, asyncio.CancelledError)
 _LOG = logging.getLogger("losslab")
 
 
@@ -161,7 +165,7 @@ class Engine:
         """Warm up every worker that appears, at the start and after one was replaced."""
         while not self._stopped.wait(GREET_S):
             if self.alive:
-                with suppress(OSError, RuntimeError):  # the host has just gone; another will come
+                with suppress(*GONE):  # the host has just gone; another will come
                     self._warm_new()
 
     def _warm_new(self) -> None:

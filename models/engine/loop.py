@@ -11,7 +11,7 @@ from typing import Any
 
 from models.engine.board import BoardState
 from models.engine.checkpoint import Keeper
-from models.engine.cluster import Engine
+from models.engine.cluster import GONE, Engine
 from models.engine.lanes import Kept, Lanes
 from models.engine.quota import QuotaError, check_lanes
 from models.engine.side import Side
@@ -119,7 +119,7 @@ class Loop:
         while not self._closed:
             try:
                 trained = self._turn()
-            except Exception:
+            except (Exception, *GONE):
                 _LOG.exception("board %s", self.board_id)
                 self._halt()
                 self._message, trained = (
@@ -197,7 +197,7 @@ class Loop:
     def _carry_out(self, command: _Command) -> None:
         try:
             answer = command.work()
-        except Exception as error:
+        except (Exception, *GONE) as error:
             if command.late:
                 self._message = str(error)
             if not isinstance(error, ValueError | QuotaError):

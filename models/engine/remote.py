@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +9,16 @@ from distributed.scheduler import KilledWorker
 
 from models.diagnostics.summary import Points, Summary
 from models.engine.board import LaneState
-from models.engine.cluster import Engine
+from models.engine.cluster import GONE, Engine
 from models.engine.lane import LaneActor, Packed, Progress
 from models.spec import Value
 from models.training.config import Event, RunConfig
 
 POLL_S = 0.5  # between two looks at whether a worker that has not answered is still there
+ANSWER_S = 10.0  # most that fetching a finished future takes
 CHECK_S = 1.0  # the same while an actor is being made
 KEPT = 3  # checkpoints in memory
 LOSSES = 3  # times in a row that a lane may lose its worker before it is given up
-_GONE = (OSError, CancelledError)
 _FIRST_CHUNK, _MOST_CHUNK = 4, 20_000
 
 
@@ -82,7 +81,7 @@ class Remote:
                 self._future = self._client.submit(
                     LaneActor, self.config.to_json(), *state, actor=True, workers=[self._address], pure=False
                 )
-        except (OSError, RuntimeError):  # the scheduler is gone; asked again in a moment
+        except GONE:  # the scheduler is gone; asked again in a moment
             self._drop()
 
     def poll(self) -> bool:
@@ -93,11 +92,15 @@ class Remote:
             self.start()
             return False
         status = "gone" if self._future is None else self._future.status
-        if status == "finished":
-            with self._client.as_current():
-                self._actor = self._future.result(timeout=POLL_S)
-            return True
-        error = self._future.exception(timeout=POLL_S) if status == "error" else None
+        try:
+            if status == "finished":
+                with self._client.as_current():
+                    self._actor = self._future.result(timeout=ANSWER_S)
+                return True
+            error = self._future.exception(timeout=ANSWER_S) if status == "error" else None
+        except GONE:
+            self.start()
+            return False
         if error is not None and not isinstance(error, KilledWorker):
             self.fail(str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}")
         elif time.monotonic() - self._asked > CHECK_S:
@@ -111,7 +114,7 @@ class Remote:
         """True if the worker that makes the actor is still there."""
         try:
             return self._client is self._engine.client and self._address in self._engine.workers()
-        except (OSError, RuntimeError):
+        except GONE:
             return False
 
     def fail(self, message: str) -> None:
@@ -124,7 +127,7 @@ class Remote:
         try:
             with self._client.as_current():
                 return getattr(self._actor, name)(*arguments, **options)
-        except (RuntimeError, *_GONE) as error:  # Dask: "Worker holding Actor was lost"
+        except GONE as error:  # Dask: "Worker holding Actor was lost"
             raise Lost(str(error)) from error
 
     def answer(self, future: Any) -> Any:
@@ -132,12 +135,13 @@ class Remote:
         while True:
             try:
                 return future.result(timeout=POLL_S)
-            except Exception as error:  # whatever the method raised, or Dask on the way
-                if isinstance(error, TimeoutError) and self.alive:
-                    continue
-                if isinstance(error, _GONE) or not self.alive:
+            except TimeoutError as error:
+                if not self.alive:
                     raise Lost(str(error)) from error
-                raise
+            except GONE as error:
+                if isinstance(error, RuntimeError) and self.alive:  # the method's own
+                    raise
+                raise Lost(str(error)) from error
 
     def ask(self, name: str, *arguments: Any) -> Any:
         """Call a method and wait for its answer."""

@@ -4,6 +4,7 @@ Bare and live take turns on the same otherwise idle worker, so that a change of 
 """
 
 import os
+import signal
 import statistics
 import tempfile
 import time
@@ -37,6 +38,7 @@ def main() -> Iterator[tuple[str, str]]:
             yield "load average of the machine before", f"{os.getloadavg()[0]:.1f}"
             yield from one_lane(engine, boards)
             yield from four_lanes(boards)
+            yield from killed_worker(engine, boards)
         finally:
             boards.close()
             engine.close()
@@ -80,6 +82,28 @@ def four_lanes(boards: Boards) -> Iterator[tuple[str, str]]:
     rates = live_rate(apart)
     yield "four boards, one lane each, on two workers", ", ".join(f"{rate:.0f}" for rate in rates) + " steps/s"
     yield "slowest over fastest board", f"{min(rates) / max(rates):.2f}"
+
+
+def killed_worker(engine: Engine, boards: Boards) -> Iterator[tuple[str, str]]:
+    """From the kill of a worker until the board says so, and until it has the step it had."""
+    player = boards.create([RunConfig()])
+    player.step(200)
+    rest(player)
+    player.play()
+    time.sleep(1.0)
+    worker, step = player.state().lanes[0].worker, player.state().step
+    os.kill(engine.client.run(os.getpid, workers=[worker])[worker], signal.SIGKILL)
+    began = time.perf_counter()
+    while "process stopped" not in player.state().lanes[0].message:
+        time.sleep(0.01)
+    noticed = time.perf_counter() - began
+    while player.state().lanes[0].status != "running" or player.state().lanes[0].step < step:
+        time.sleep(0.01)
+    yield (
+        "killed worker: noticed, at the same step again (goal 5 s)",
+        (f"{noticed:.2f} s, {time.perf_counter() - began:.1f} s"),
+    )
+    boards.release(player.board_id)
 
 
 def temperature(value: float) -> RunConfig:
