@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from models.diagnostics.levels import STEPS, sits_on
+from models.diagnostics.levels import sits_on
 from models.diagnostics.summarise import thin
 from models.diagnostics.summary import Curves
 from models.training.config import Part, RunConfig
@@ -39,7 +39,7 @@ def test_levels_of_one_value_are_told_together() -> None:
 @pytest.mark.parametrize(
     "loss",
     [
-        ending(1.0, STEPS - 1),  # too short
+        ending(1.0, 29),  # too short
         ending(1.0, 60, wobble=0.1),  # too restless
         ending(3.0, 200),  # between levels
         curves(np.concatenate([np.full(100, 1.0), [3.0]])),  # left just now
@@ -52,7 +52,7 @@ def test_other_curves_are_not(loss: Curves) -> None:
 
 
 def test_just_long_enough() -> None:
-    assert sits_on(ending(1.0, STEPS), LEVELS) is not None
+    assert sits_on(ending(1.0, 30), LEVELS) is not None
 
 
 def test_the_nearest_level_counts() -> None:
