@@ -151,7 +151,8 @@ class Lab:
             lanes[index] = replace(lanes[index], loss=Part(lanes[index].loss.key, tuple(values.items())))
             self.go_live(replace(self.page.setup, lanes=tuple(lanes)))
             return
-        self.attempt(lambda: player.set_knob(lane.id, f"loss.{knob}", value))
+        if player.state().lane(lane.id) is not None:  # else a control of lanes that have gone meanwhile
+            self.attempt(lambda: player.set_knob(lane.id, f"loss.{knob}", value))
 
     def set_optimiser(self, knob: str, value: Value) -> None:
         """Change a knob of every live lane's optimiser from the next step on."""
@@ -175,7 +176,8 @@ class Lab:
         if player is None:
             self.go_live(self.page.setup.without_lane(index))
             return
-        self.attempt(lambda: player.remove_lane(lane.id))
+        if player.state().lane(lane.id) is not None:
+            self.attempt(lambda: player.remove_lane(lane.id))
 
     def what_if(self, lane: LaneView, knobs: dict[str, Value]) -> Any:
         """What other knobs would do to the frozen scores of a lane; None where there is no live lane."""

@@ -22,6 +22,8 @@ STYLE = """
 .stAppHeader { background: transparent; pointer-events: none; height: 2rem; }
 .stAppHeader button { pointer-events: auto; }
 .st-key-numbers, .st-key-confusion { overflow-x: auto; }
+.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+.st-key-grid [data-testid="stHtml"]:has(.spoken) { position: absolute; }
 .st-key-numbers table { font-size: 0.85rem; }
 .st-key-confusion table { font-size: 0.75rem; }
 .st-key-confusion td, .st-key-confusion th { padding: 0.15rem 0.35rem; }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from html import escape
 from math import isfinite
 from typing import Any
 
@@ -9,7 +10,7 @@ import streamlit as st
 
 from app import items, state
 from app.live import Lab
-from app.view import View
+from app.view import LaneView, View
 from app.views import lab_export, lab_tradeoff
 from components import theme
 from components.panels import (
@@ -37,6 +38,8 @@ PANELS: dict[str, Any] = {
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
 HEIGHT = 300
+SPOKEN_OPTIONS = ("unseen", "measure", "sweep")  # what changes the sentence of a panel, beside its look
+CURVE, HEAT = "Curve", "Heat map"
 NUMBERS_HELP = """**step** training steps done · **loss** of the last batch ·
 **AUC** chance that a positive pair scores above a negative one (1 is perfect, 0.5 is guessing),
 with its 95 % interval over items · **AUC unseen** the same on classes never trained on ·
@@ -67,7 +70,7 @@ def numbers(lab: Lab, view: View) -> None:
         st.info(view.message)
 
 
-def _row(index: int, lane: Any) -> str:
+def _row(index: int, lane: LaneView) -> str:
     name = f"{theme.badge(index)} {lane.status}"
     if lane.summary is None:
         return f"| {name} | {lane.step} |" + " |" * 10
@@ -99,11 +102,22 @@ def _number(value: float, digits: int = 3) -> str:
 def verdict(lab: Lab, view: View) -> None:
     """What differs between the lanes, whether it can be told apart, and the button that settles it."""
     for index, lane in enumerate(view.lanes):
-        if lane.summary is not None:
-            found = levels.sits_on(lane.summary.curves, lane.summary.levels)
-            if found is not None:
-                st.info(f"Lane {theme.LETTERS[index]}: {found[1]}")
+        found = _level(lane)
+        if found is not None and found[0] != "perfect":
+            st.warning(f"Lane {theme.letter(index)}: {found[1]}")
     lab_tradeoff.verdict(lab, view)
+
+
+def _level(lane: LaneView) -> tuple[str, str] | None:
+    """The reference level that a lane's loss sits on, and the sentence."""
+    return None if lane.summary is None else levels.sits_on(lane.summary.curves, lane.summary.levels)
+
+
+def _level_captions(lab: Lab, view: View) -> None:
+    for index, lane in enumerate(view.lanes):
+        found = _level(lane)
+        if found is not None:
+            st.caption(f"{theme.badge(index)} {found[1]}")
 
 
 def grid(lab: Lab, view: View) -> None:
@@ -130,11 +144,8 @@ def _card(name: str, lab: Lab, view: View) -> None:
         st.dataframe(panel.table(summaries), height=HEIGHT, hide_index=True)
     else:
         DRAW[name](lab, view, options)
-    EXTRAS.get(name, _nothing)(lab, view)
-
-
-def _nothing(lab: Lab, view: View) -> None:
-    """Most panels need no control of their own."""
+    if name in EXTRAS:
+        EXTRAS[name](lab, view)
 
 
 def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
@@ -143,10 +154,13 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
         panel.rows(view.summaries, **options),
         panel.spec(**_spec_options(panel, options)),
         key=f"chart-{name}",
-        # Streamlit makes the alt text part of the spec: a text that changes at every tick would mount the chart anew.
-        alt=panel.TITLE if view.playing else panel.sentence(view.summaries),
+        # Streamlit makes the alt text part of the spec: one that changes at every tick would mount the chart anew. The
+        # sentence with the numbers stands beside the chart, for screen readers.
+        alt=panel.TITLE,
         width="stretch",
     )
+    spoken = panel.sentence(view.summaries, **{k: v for k, v in options.items() if k in SPOKEN_OPTIONS})
+    st.html(f'<span class="spoken">{escape(spoken)}</span>')
 
 
 def _spec_options(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
@@ -237,19 +251,35 @@ def _confusion(lab: Lab, view: View) -> None:
         st.markdown("\n".join(rows), help=CONFUSION_HELP)
 
 
+def _draw_tradeoff(lab: Lab, view: View, options: dict[str, Any]) -> None:
+    if not lab_tradeoff.what_if_shown(lab, view):
+        _vega("tradeoff", lab, view, options)
+
+
+def _draw_weights(lab: Lab, view: View, options: dict[str, Any]) -> None:
+    if state.get("weights-mode") == HEAT:
+        st.plotly_chart(pair_weights.heat_map(view.summaries), key="chart-heat", config={"displaylogo": False})
+    else:
+        _vega("weights", lab, view, {})
+
+
 def _weight_numbers(lab: Lab, view: View) -> None:
+    st.segmented_control(
+        "Show", (CURVE, HEAT), default=CURVE, required=True, key="weights-mode", label_visibility="collapsed",
+        help="The heat map has anchors in rows and candidates in columns, both sorted by class.",
+    )  # fmt: skip
     for index, summary in enumerate(view.summaries):
         if summary.weights is None:
             st.caption(f"{theme.badge(index)} {summary.why_no_weight}")
         else:
             st.caption(f"{theme.badge(index)} " + " ".join(pair_weights.numbers(summary)))
-    if st.toggle("Heat map: anchors × candidates, sorted by class", key="weights-heat"):
-        st.plotly_chart(pair_weights.heat_map(view.summaries), key="chart-heat", config={"displaylogo": False})
 
 
 DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {
-    **{name: partial(_vega, name) for name in PANELS if name != "map"},
+    **{name: partial(_vega, name) for name in PANELS},
     "map": _draw_map,
+    "tradeoff": _draw_tradeoff,
+    "weights": _draw_weights,
 }
 OPTIONS: dict[str, Callable[[View], dict[str, Any]]] = {
     "scores": _score_options,
@@ -264,4 +294,5 @@ EXTRAS: dict[str, Callable[[Lab, View], None]] = {
     "tradeoff": lab_tradeoff.laboratory,
     "map": lab_tradeoff.map_controls,
     "weights": _weight_numbers,
+    "curves": _level_captions,
 }

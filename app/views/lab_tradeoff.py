@@ -17,6 +17,7 @@ from models.diagnostics.verdict import Verdict, compare_curves, compare_seeds
 from models.spec import Knob
 
 SEEDS = 5
+PLANE, WHAT_IF = "Plane", "What if"
 TEMPERATURES = (0.03, 0.05, 0.08, 0.13, 0.2, 0.35, 0.6, 1.0)
 SWEEP_STEPS = 150
 
@@ -110,19 +111,41 @@ def temperature_knob(lane: LaneView) -> Knob | None:
     return next((knob for knob in loss_knobs(lane.config) if knob.name == "temperature"), None)
 
 
+def what_if_shown(lab: Lab, view: View) -> bool:
+    """Draw the what-if in the plane's place, if it was chosen: one picture at a time, so that no panel grows."""
+    chosen = state.get("tradeoff-mode") == WHAT_IF and view.live and _warm_lane(view) is not None
+    if chosen:
+        _what_if(lab, view)
+    return chosen
+
+
+def _warm_lane(view: View) -> tuple[int, LaneView] | None:
+    """The first lane whose loss has a temperature."""
+    return next(((k, lane) for k, lane in enumerate(view.lanes) if temperature_knob(lane) is not None), None)
+
+
 def laboratory(lab: Lab, view: View) -> None:
-    """What-if slider on the frozen scores of this step, and eight temperatures trained on a small budget."""
-    warm = [(index, lane) for index, lane in enumerate(view.lanes) if temperature_knob(lane) is not None]
-    if not warm:
+    """Plane or what-if on the frozen scores of this step, and eight temperatures trained on a small budget."""
+    warm = _warm_lane(view)
+    if warm is None:
         st.caption("No lane has a temperature; add InfoNCE or SupCon to use the laboratory.")
         return
     if not view.live:
         st.caption("Press Play to go live: then a what-if slider and a sweep of eight temperatures stand here.")
         return
-    index, lane = warm[0]
-    _sweep(lab, view, lane)
-    if st.toggle(f"What if lane {theme.letter(index)} had another temperature?", key="what-if-on"):
-        _what_if(lab, lane)
+    st.segmented_control(
+        "Show", (PLANE, WHAT_IF), default=PLANE, required=True, key="tradeoff-mode", label_visibility="collapsed"
+    )
+    if state.get("tradeoff-mode") == WHAT_IF:
+        st.select_slider(
+            f"Temperature of lane {theme.letter(warm[0])}, if it were",
+            TEMPERATURES,
+            value=TEMPERATURES[0],
+            key="what-if",
+            help="Nothing is trained: the scores of this step stay as they are, only their weights change.",
+        )
+    else:
+        _sweep(lab, view, warm[1])
 
 
 def _sweep(lab: Lab, view: View, lane: LaneView) -> None:
@@ -139,23 +162,17 @@ def _sweep(lab: Lab, view: View, lane: LaneView) -> None:
     )
 
 
-def _what_if(lab: Lab, lane: LaneView) -> None:
-    temperature = st.select_slider(
-        "Temperature", TEMPERATURES, value=0.2, key="what-if", help="No training: the scores stay as they are."
-    )
-    found = lab.what_if(lane, {"temperature": float(temperature)})
-    if found is None or found.weights is None or lane.summary is None or lane.summary.weights is None:
+def _what_if(lab: Lab, view: View) -> None:
+    warm = _warm_lane(view)
+    temperature = float(state.get("what-if", TEMPERATURES[0]))
+    found = lab.what_if(warm[1], {"temperature": temperature}) if warm is not None else None
+    now = warm[1].summary.weights if warm is not None and warm[1].summary is not None else None
+    if found is None or found.weights is None or now is None:
         st.caption("The what-if needs a lane that has begun.")
         return
-    st.vega_lite_chart(
-        what_if.rows(lane.summary.weights, found.weights),
-        what_if.spec(),
-        key="chart-what-if",
-        alt=what_if.sentence(lane.summary.weights, found.weights),
-    )
-    st.caption(
-        what_if.sentence(lane.summary.weights, found.weights) + f" Loss {found.loss_now:.3g} → {found.loss:.3g}."
-    )
+    words = what_if.sentence(now, found.weights)
+    st.vega_lite_chart(what_if.rows(now, found.weights), what_if.spec(), key="chart-what-if", alt=what_if.TITLE)
+    st.caption(f"{words} {what_if.level(found.loss_now, found.loss)}")
 
 
 def map_options(view: View) -> dict[str, Any]:

@@ -31,7 +31,7 @@ MEASURES = {
 }
 POINTS = 150  # points of a lane on the wire: two pixels each on a card
 _EVERY_STEP = ("loss", "grad_norm")
-_SLOT = 150  # pixels that the words of one level take
+_LINE = 11  # pixels that the words of one level are high
 _CLOSE = 0.08  # of the span of the levels: nearer than a line of words is high
 _COLUMNS = ("kind", "lane", "label", "step", "value", "text", "slot")
 
@@ -59,8 +59,9 @@ def _levels(y: alt.Y, lane: alt.Stroke) -> list[alt.Chart]:
     """Thin lines in the lanes' colours, and one name for all lanes that share a value."""
     rule = _of("level").mark_rule(strokeDash=[1, 2], opacity=0.9).encode(y=y, stroke=lane)
     words = _of("words").mark_text(
-        align="right", baseline="bottom", fontSize=10, color=theme.NEUTRAL, dy=-1,
-        dx=alt.ExprRef(f"-{_SLOT} * datum.slot - 2"),
+        align="right", baseline="bottom", fontSize=10, color=theme.NEUTRAL, dx=-2,
+        # Words that would lie on each other go up, not aside: what leaves the plot takes its width from it.
+        dy=alt.ExprRef(f"-1 - {_LINE} * datum.slot"), clip=True,
     )  # fmt: skip
     return [rule, words.encode(x=alt.value("width"), y=y, text="text:N")]
 
@@ -130,7 +131,7 @@ def rows(given: Given, *, measure: str = "loss", log: bool = False) -> pd.DataFr
 
 
 def _level_rows(lanes: list[Summary], log: bool) -> list[dict[str, Any]]:
-    """A line a lane and level, and words for every distinct value, which go aside where the next is close below."""
+    """A line a lane and level, and words for every distinct value, which go up where the next is close below."""
     lines: list[dict[str, Any]] = []
     names: dict[str, dict[str, list[str]]] = {}
     for index, lane in enumerate(lanes):
