@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -26,6 +27,7 @@ from models.training.trace import Trace
 
 # Lanes of one process take turns anyway (one core, one torch thread); building a run seeds torch's shared generator.
 TURN = threading.Lock()
+NO_LOOK, NOW, BESIDE = "", "now", "beside"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class Progress:
     status: str  # "ok", "diverged" or "failed"
     message: str
     summary: Summary | None = None
-    look_s: float = 0.0  # what the summary took
+    look_s: float = 0.0  # what the last summary took
     packed: Packed | None = None
 
 
@@ -86,10 +88,16 @@ class LaneActor:
             if payload:
                 _, step, trace, tensors = keep.unpack(payload, manifest)
                 self._run.restore(step, Trace.of(trace), tensors)
-            self._frame: Frame | None = None
+        self._frame: Frame | None = None
+        self._looking: Future[Summary] | None = None
+        self._look_s = 0.0
 
-    def advance(self, n: int, summary: bool = False, packed: bool = False) -> Progress:
-        """Train n steps; then, where asked, measure and pack. A divergence is told, not raised."""
+    def advance(self, n: int, look: str = NO_LOOK, packed: bool = False) -> Progress:
+        """Train n steps; then, where asked, measure and pack. A divergence is told, not raised.
+
+        look: NOW brings the summary of the last step; BESIDE begins one beside the training that follows, and a later
+        call brings it.
+        """
         status, message, began = "ok", "", time.perf_counter()
         with TURN:
             try:
@@ -98,19 +106,36 @@ class LaneActor:
                 status, message = "diverged", str(found)
             except Exception as error:  # a loss file may hold any mistake: it ends this lane and no other
                 status, message = "failed", f"Step {self._run.step}: {type(error).__name__}: {error}"
-        trained = time.perf_counter()
-        seen = self.summary() if summary and status != "failed" else None
-        look_s = time.perf_counter() - trained
+        seconds = time.perf_counter() - began
+        seen = self._looked(NO_LOOK if status == "failed" else look)
         # A diverged run stands at sound weights again: that is the state to go on from.
         kept = self.pack() if status == "diverged" or (packed and status == "ok") else None
-        return Progress(self._run.step, trained - began, status, message, seen, look_s, kept)
+        return Progress(self._run.step, seconds, status, message, seen, self._look_s, kept)
 
     def summary(self) -> Summary:
         """All that the panels draw of this moment, the map in axes that turn with the embedding."""
-        with TURN:
-            snapshot = self._run.snapshot()
-            self._frame = pca_frame(snapshot.z, self._frame)
-            return summarise(snapshot, self._frame)
+        if self._looking is not None:  # one at a time, since each turns the axes a little further
+            self._looking.result()
+            self._looking = None
+        return self._look(self.snapshot())
+
+    def _looked(self, look: str) -> Summary | None:
+        """The summary that is ready, if one is; begins the next."""
+        if look == NOW:
+            return self.summary()
+        ready = None
+        if self._looking is not None and self._looking.done():
+            ready, self._looking = self._looking.result(), None
+        if look == BESIDE and self._looking is None:
+            self._looking = looker().submit(self._look, self.snapshot())
+        return ready
+
+    def _look(self, snapshot: Snapshot) -> Summary:
+        began = time.perf_counter()
+        self._frame = pca_frame(snapshot.z, self._frame)
+        seen = summarise(snapshot, self._frame)
+        self._look_s = time.perf_counter() - began
+        return seen
 
     def first(self) -> Summary:
         """The summary of step 0, for a lane that was not here then."""
@@ -164,6 +189,12 @@ class LaneActor:
                 for name, value in now.items():
                     objective.set(name, value)
             return WhatIf(dict(knobs), loss, loss_now, weight_profile(snapshot), self._run.step)
+
+
+@lru_cache
+def looker() -> ThreadPoolExecutor:
+    """One thread a process that makes summaries beside the training: most of that is NumPy's, outside Python's lock."""
+    return ThreadPoolExecutor(1, thread_name_prefix="summaries")
 
 
 @lru_cache

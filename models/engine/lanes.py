@@ -8,13 +8,13 @@ from typing import Any
 from models.diagnostics.summary import Summary
 from models.engine.checkpoint import Keeper
 from models.engine.cluster import Engine
-from models.engine.lane import Packed
+from models.engine.lane import BESIDE, NO_LOOK, NOW, Packed
 from models.engine.remote import Lost, Remote
 from models.training.config import RunConfig
 
 Kept = tuple[str, Packed | None]  # a lane's id and state
 _NAME = "lane-"
-LOOK_SHARE, LOOK_MOST_S = 16.0, 3.0  # a summary at most every 16 times its own cost, but at least every 3 s
+LOOK_SHARE, LOOK_MOST_S = 8.0, 3.0  # a summary at most every 8 times its own cost, but at least every 3 s
 TELL_S = 30.0  # how long a lane says that it was resumed
 
 
@@ -123,9 +123,8 @@ class Lanes:
             return False
         began = time.monotonic()
         summary, packed = self._due(began)
-        answers = self.each(
-            [lane for lane, _ in movers], "advance", {lane.id: (n, summary, packed) for lane, n in movers}
-        )
+        look = NO_LOOK if not summary else BESIDE if most is None else NOW  # at a slow pace every step is looked at
+        answers = self.each([lane for lane, _ in movers], "advance", {lane.id: (n, look, packed) for lane, n in movers})
         for lane, progress in answers:
             lane.take(progress, began)
             if progress.packed is not None:

@@ -158,8 +158,8 @@ class Remote:
         steps = progress.step - self.step
         if steps > 0:
             cost, wall = progress.seconds / steps, max(time.monotonic() - began, 1e-6)
-            # The first steps of a process are slow; from then on a slice moves the estimate by a third.
-            self._cost = cost if self._cost == 0.0 else min((2 * self._cost + cost) / 3, 4 * cost)
+            # The first steps of a process are slow: the estimate moves half way with each slice.
+            self._cost = cost if self._cost == 0.0 else (self._cost + cost) / 2
             self.rate = steps / wall if self.rate == 0.0 else (3 * self.rate + steps / wall) / 4
         self.step = progress.step
         if progress.summary is not None:
