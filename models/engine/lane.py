@@ -44,7 +44,8 @@ class Progress:
     """What a lane tells after a slice."""
 
     step: int
-    seconds: float  # of training alone
+    seconds: float  # of training alone, by the clock
+    processor_s: float  # the same by processor time: less than by the clock on a busy machine
     status: str  # "ok", "diverged" or "failed"
     message: str
     summary: Summary | None = None
@@ -98,19 +99,20 @@ class LaneActor:
         look: NOW brings the summary of the last step; BESIDE begins one beside the training that follows, and a later
         call brings it.
         """
-        status, message, began = "ok", "", time.perf_counter()
+        status, message = "ok", ""
         with TURN:
+            began, used = time.perf_counter(), time.thread_time()
             try:
                 self._run.advance(n)
             except Diverged as found:
                 status, message = "diverged", str(found)
             except Exception as error:  # a loss file may hold any mistake: it ends this lane and no other
                 status, message = "failed", f"Step {self._run.step}: {type(error).__name__}: {error}"
-        seconds = time.perf_counter() - began
+        seconds, processor_s = time.perf_counter() - began, time.thread_time() - used
         seen = self._looked(NO_LOOK if status == "failed" else look)
         # A diverged run stands at sound weights again: that is the state to go on from.
         kept = self.pack() if status == "diverged" or (packed and status == "ok") else None
-        return Progress(self._run.step, seconds, status, message, seen, self._look_s, kept)
+        return Progress(self._run.step, seconds, processor_s, status, message, seen, self._look_s, kept)
 
     def summary(self) -> Summary:
         """All that the panels draw of this moment, the map in axes that turn with the embedding."""

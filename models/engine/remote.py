@@ -17,6 +17,7 @@ from models.training.config import Event, RunConfig
 POLL_S = 0.5  # between two looks at whether a worker that has not answered is still there
 ANSWER_S = 10.0  # most that fetching a finished future takes
 CHECK_S = 1.0  # the same while an actor is being made
+BUSY = 4.0  # times as long as meant that a slice may take on a busy machine
 KEPT = 3  # checkpoints in memory
 LOSSES = 3  # times in a row that a lane may lose its worker before it is given up
 _FIRST_CHUNK, _MOST_CHUNK = 4, 20_000
@@ -157,7 +158,9 @@ class Remote:
         """Take in what a slice brought."""
         steps = progress.step - self.step
         if steps > 0:
-            cost, wall = progress.seconds / steps, max(time.monotonic() - began, 1e-6)
+            # By the clock alone, a busy machine would make slices short, and short slices dear: less would be trained.
+            cost = max(progress.processor_s, progress.seconds / BUSY) / steps
+            wall = max(time.monotonic() - began, 1e-6)
             # The first steps of a process are slow: the estimate moves half way with each slice.
             self._cost = cost if self._cost == 0.0 else (self._cost + cost) / 2
             self.rate = steps / wall if self.rate == 0.0 else (3 * self.rate + steps / wall) / 4
