@@ -14,6 +14,8 @@ from models.snapshot import Snapshot
 from models.spec import Value
 from models.training.config import Part, RunConfig
 
+ONE_PRESS_S = 0.1  # nearer presses of one button are one press
+
 
 class Lab:
     """Commands of one browser session. Whatever is refused becomes a message, never a traceback."""
@@ -35,7 +37,7 @@ class Lab:
                 self.page.board = None
                 self.page.linked = True
             elif state.watched_elsewhere(board):
-                self.page.board = boards.copy(board).board_id
+                self._copy(board)
         if self.page.board is None and self.page.linked:
             self._create(self.page.setup.lanes)
         self.page.linked = False
@@ -48,14 +50,23 @@ class Lab:
         except (ValueError, QuotaError):
             return False
 
+    def _copy(self, board: str) -> None:
+        try:
+            self.page.board = startup.boards().copy(board).board_id
+        except (ValueError, QuotaError) as error:
+            self.page.board = None
+            self.page.refuse(error)
+
     def _create(self, lanes: Sequence[RunConfig]) -> bool:
         try:
             self.page.board = startup.boards().create(list(lanes)).board_id
         except (QuotaError, ValueError) as error:
-            self.page.message = str(error)
+            self.page.refuse(error)
             return False
         state.watch(str(self.page.board))
         self.page.round += 1
+        if self.page.speed is not None:
+            self.set_speed(self.page.speed)
         return True
 
     def setup(self) -> Setup:
@@ -106,23 +117,43 @@ class Lab:
         if self.player is None and not self._create(self.page.setup.lanes):
             return False
         if play:
-            self.player.play()
+            self.attempt(self.player.play)
         return True
 
-    def toggle(self) -> None:
-        """Play or pause; on the recording, go live."""
+    def play(self) -> None:
+        """Train until told otherwise; on the recording, go live. Pressed twice, it still plays."""
         player = self.player
         if player is None:
             self.go_live()
-        elif player.state().playing:
-            player.pause()
         else:
             self.attempt(player.play)
 
+    def pause(self) -> None:
+        """Stop after the slice under way."""
+        if self.player is not None:
+            self.attempt(self.player.pause)
+
     def step(self, n: int = 1) -> None:
-        """Train n steps and stop."""
-        if self.go_live(play=False):
+        """Train n steps and stop. A press that the browser's messages deliver twice counts once."""
+        if state.due(f"step-{n}", ONE_PRESS_S) and self.go_live(play=False):
             self.attempt(lambda: self.player.step(n))
+
+    def run_until(self, **goal: Any) -> None:
+        """Train until the board's clock, every AUC, or a plateau says so; see Player.run_until."""
+        if self.go_live(play=False):
+            self.attempt(lambda: self.player.run_until(**goal))
+
+    def set_speed(self, steps_per_second: float | None) -> None:
+        """Train at this pace, None as fast as it goes; chosen on the recording, it holds once the lanes are live."""
+        self.page.speed, player = steps_per_second, self.player
+        if player is not None:
+            self.attempt(lambda: player.set_speed(steps_per_second))
+
+    @property
+    def speed(self) -> float | None:
+        """The pace, in steps a second; None: as fast as it goes."""
+        pace: float | None = self.page.speed if self.player is None else self.player.state().speed
+        return pace
 
     def reset(self) -> None:
         """Back to step 0 with the knobs as they stand."""
@@ -206,4 +237,4 @@ class Lab:
         try:
             command()
         except (QuotaError, ValueError) as error:
-            self.page.message = str(error)
+            self.page.refuse(error)

@@ -12,6 +12,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app.address import Setup, default_setup, from_query, to_query
 
 _PAGE = "page"
+MESSAGE_S = 15.0  # a refusal stands on the page so long
 _LIVE = "live"  # the address field that names the board of a live page
 
 
@@ -24,8 +25,18 @@ class PageState:
     board: str | None = None  # None: the stored recording is shown
     opened: float = field(default_factory=time.monotonic)
     linked: bool = False  # the address asked for something: start from it, not from the recording
-    message: str = ""  # what was refused last; shown once
+    message: str = ""  # what was refused last
+    refused: float = 0.0  # and when
+    speed: float | None = None  # steps a second of a board to come; None: as fast as it goes
     round: int = 0  # grows when widgets must be built anew from the setup
+
+    def refuse(self, reason: object) -> None:
+        """Keep why a command was not carried out; a run of the page that is cut short must not lose it."""
+        self.message, self.refused = str(reason), time.monotonic()
+
+    def refusal(self) -> str:
+        """What was refused last, for as long as it takes to read; then empty."""
+        return self.message if time.monotonic() - self.refused < MESSAGE_S else ""
 
 
 def page() -> PageState:

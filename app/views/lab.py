@@ -40,9 +40,6 @@ def page() -> None:
         st.warning(problem, icon="⚠️")
     _toolbar(lab, view)
     _lanes(lab, view)
-    if lab.page.message:
-        st.error(lab.page.message)
-        lab.page.message = ""
     _live(lab, TICK_PLAYING if view.playing or not view.live else TICK_RESTING)
     state.publish(lab.setup(), lab.page.board)
 
@@ -59,8 +56,15 @@ def _header(view: View) -> None:
 
 def _toolbar(lab: Lab, view: View) -> None:
     with st.container(horizontal=True, key="toolbar", vertical_alignment="bottom"):
-        word, icon = ("Pause", "pause") if view.live and view.playing else ("Play", "play_arrow")
-        st.button(word, key="play", type="primary", icon=f":material/{icon}:", shortcut="Space", on_click=lab.toggle)
+        # Two buttons and not one that changes its meaning: a press that arrives twice must not undo itself.
+        if view.live and view.playing:
+            st.button(
+                "Pause", key="pause", type="primary", icon=":material/pause:", shortcut="Space", on_click=lab.pause
+            )
+        else:
+            st.button(
+                "Play", key="play", type="primary", icon=":material/play_arrow:", shortcut="Space", on_click=lab.play
+            )
         st.button("Step", key="step", shortcut="Right", on_click=lab.step, help="Train one step and stop.")
         st.button(
             "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
@@ -165,6 +169,9 @@ def _live(lab: Lab, interval: float) -> None:
     @st.fragment(run_every=interval)
     def tick() -> None:
         view = lab.view()
+        with st.container(key="refusal"):  # always there: what follows keeps its place
+            if lab.page.refusal():
+                st.error(lab.page.refusal())
         lab_panels.numbers(lab, view)
         lab_panels.verdict(lab, view)
         lab_panels.grid(lab, view)

@@ -88,7 +88,8 @@ def training(lab: Lab) -> None:
 def pace(lab: Lab, speeds: dict[str, float | None]) -> None:
     """Speed and the rule by which a run stops."""
     names = list(speeds)
-    st.select_slider("Speed", names, value=names[-1], key="speed", on_change=partial(_speed, lab, speeds))
+    now = next((name for name in names if speeds[name] == lab.speed), names[-1])
+    st.select_slider("Speed", names, value=now, key="speed", on_change=partial(_speed, lab, speeds))
     st.number_input("Run until step", 1, 1_000_000, 500, key="until-step")
     st.button("Run until this step", key="go-step", on_click=partial(_until, lab, "step"))
     st.number_input("Run until every lane's AUC reaches", 0.5, 1.0, 0.98, 0.005, format="%.3f", key="until-auc")
@@ -134,20 +135,17 @@ def _change(lab: Lab, **changes: Any) -> None:
     try:
         lab.change(lab.setup().with_shared(**changes))
     except ValueError as error:
-        lab.page.message = str(error)
+        lab.page.refuse(error)
 
 
 def _speed(lab: Lab, speeds: dict[str, float | None]) -> None:
-    if lab.player is not None:
-        lab.player.set_speed(speeds[str(state.get("speed"))])
+    lab.set_speed(speeds[str(state.get("speed"))])
 
 
 def _until(lab: Lab, rule: str) -> None:
-    if not lab.go_live(play=False):
-        return
     if rule == "plateau":
-        lab.player.run_until(plateau=True)
+        lab.run_until(plateau=True)
     elif rule == "auc":
-        lab.player.run_until(auc=float(state.get("until-auc")))
+        lab.run_until(auc=float(state.get("until-auc")))
     else:
-        lab.player.run_until(step=int(state.get("until-step")))
+        lab.run_until(step=int(state.get("until-step")))
