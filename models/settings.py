@@ -31,7 +31,7 @@ class Settings:
     forget_s: float = 86_400.0  # and after so long released; its checkpoint stays on disk
     workers: int = field(default_factory=_cores)  # training processes
     side_workers: int = field(default_factory=lambda: max(_cores() // 4, 1))  # for UMAP, sweeps and repeats
-    nice: int = 10  # of the workers, so that the page stays responsive while all cores train
+    nice: int = 5  # of the workers, so that the page stays responsive while all cores train
     checkpoint_s: float = 2.0
     summary_s: float = 0.5  # between two summaries of a lane that trains
     slice_s: float = 0.15  # training between two looks at the commands

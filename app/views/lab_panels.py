@@ -80,7 +80,7 @@ def _row(index: int, lane: LaneView) -> str:
     start = " / ".join(lane.checksums.values()) if lane.checksums else "recorded"
     cells = [
         name,
-        str(s.step),
+        str(lane.step),
         f"{lane.rate:.0f}" if lane.rate else "–",
         _number(loss),
         f"{_number(s.roc.auc)} [{_number(s.roc.low)}, {_number(s.roc.high)}]",
