@@ -1,0 +1,358 @@
+"""The lab page by Streamlit's own test runner: every form, every loss, every refusal, with runs of this process."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import startup, state
+from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
+from models.catalogue import discover
+from models.training.config import OPTIMISERS, SAMPLERS
+from tests.app.boards import PLAYED, LocalBoards, LocalPlayer
+from tests.conftest import ROOT
+
+Opener = Callable[..., AppTest]
+SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
+
+
+@pytest.fixture
+def boards(monkeypatch: pytest.MonkeyPatch) -> LocalBoards:
+    """The page finds everything warm, and boards of this process."""
+    here = LocalBoards()
+    monkeypatch.setattr(startup, "warm", lambda: None)
+    monkeypatch.setattr(startup, "ready", lambda: True)
+    monkeypatch.setattr(startup, "boards", lambda: here)
+    return here
+
+
+@pytest.fixture
+def opened(boards: LocalBoards) -> Opener:
+    """Open the page at an address; it must not fail."""
+
+    def at_address(**query: str | list[str]) -> AppTest:
+        page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
+        for name, value in query.items():
+            page.query_params[name.replace("__", ".")] = value
+        return sound(page.run())
+
+    return at_address
+
+
+def sound(page: AppTest) -> AppTest:
+    assert [error.value for error in page.exception] == []
+    assert "incident" not in " ".join(error.value for error in page.error)
+    return page
+
+
+def table(page: AppTest) -> list[list[str]]:
+    """Rows of the numbers table, cell by cell."""
+    text = next(part.value for part in page.markdown if part.value.startswith("| | step |"))
+    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines()[2:]]
+
+
+def statuses(page: AppTest) -> list[str]:
+    return [row[0].split("] ")[1] for row in table(page)]
+
+
+def pick(page: AppTest, key: str, value: Any) -> AppTest:
+    """Choose in the select box whose key begins so; the value is an option's position."""
+    box = next(box for box in page.selectbox if str(box.key).startswith(key))
+    return sound(box.select_index(value).run())
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    button = next(button for button in page.button if str(button.key).startswith(key))
+    return sound(button.click().run())
+
+
+def test_what_is_being_prepared_is_shown_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(startup, "warm", lambda: None)
+    monkeypatch.setattr(startup, "ready", lambda: False)
+    monkeypatch.setattr(
+        startup, "progress", lambda: (("Loading torch", True), ("Starting the training workers", False))
+    )
+    monkeypatch.setattr(startup, "failure", lambda: "Starting the training workers failed: no port")
+    page = sound(AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120).run())
+    said = [part.value for part in page.markdown]
+    assert any("check" in text and "Loading torch" in text for text in said)
+    assert any("hourglass" in text and "training workers" in text for text in said)
+    assert [error.value for error in page.error] == ["Starting the training workers failed: no port"]
+
+
+def test_the_page_opens_on_the_recording(opened: Opener, boards: LocalBoards) -> None:
+    page = opened()
+    assert statuses(page) == ["recording", "recording"]
+    assert all(row[-1] == "recorded" for row in table(page))
+    assert boards.players == {}
+    assert dict(page.query_params) == {}
+    assert page.button(key="reset").disabled
+    assert len(page.get("vega_lite_chart")) == len(DEFAULT_PANELS) - 1
+    assert len(page.get("echarts_chart")) == 1
+
+
+def test_play_goes_live_and_pause_pauses(opened: Opener, boards: LocalBoards) -> None:
+    page = press(opened(), "play")
+    assert statuses(page) == ["running", "running"]
+    assert [row[1] for row in table(page)] == [str(PLAYED)] * 2
+    assert page.query_params["live"] == "board0" or page.query_params["live"] == ["board0"]
+    page = press(page, "pause")
+    assert statuses(page) == ["paused", "paused"]
+    assert [command[0] for command in boards.players["board0"].told] == ["play", "pause"]
+
+
+def test_step_and_step_twenty_train_so_many(opened: Opener) -> None:
+    page = press(press(opened(), "step"), "step20")
+    assert [row[1] for row in table(page)] == ["21", "21"]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"seed": "-1"}, ["seed=-1"]),
+        ({"data": "mnist9000", "seed": "4"}, ["data=mnist9000"]),
+        ({"panels": "roc,scroes"}, ["panels=scroes"]),
+        ({"lane": ["infonce;temperature=abc", "nonesuch"]}, ["temperature=abc", "lane=nonesuch"]),
+        ({"encoder": "<script>", "optimiser__rate": "1e9", "colour": "blue"}, ["<script>", "rate=1e9", "colour=blue"]),
+        ({"lane": "infonce;5@loss.temperature=9"}, ["5@loss.temperature=9"]),
+    ],
+)
+def test_a_bad_link_costs_one_message_a_field(opened: Opener, query: dict[str, Any], words: list[str]) -> None:
+    page = opened(**query)
+    told = [warning.value for warning in page.warning]
+    assert len(told) == len(words)
+    assert all(any(word in text for text in told) for word in words), told
+    assert set(statuses(page)) == {"ready"}
+
+
+def test_a_link_restores_lanes_data_seed_and_panels(opened: Opener, boards: LocalBoards) -> None:
+    query = {
+        "lane": ["supcon;temperature=0.2", "triplet;margin=0.3"],
+        "data": "clusters",
+        "seed": "9",
+        "panels": "roc,spectrum",
+        "sampler__batch": "64",
+    }
+    page = opened(**query)
+    configs = [lane.config for lane in boards.players["board0"].state().lanes]
+    assert [config.loss.key for config in configs] == ["supcon", "triplet"]
+    assert (configs[0].loss["temperature"], configs[1].loss["margin"]) == (0.2, 0.3)
+    assert {(config.data.key, config.seed, config.sampler["batch"]) for config in configs} == {("clusters", 9, 64)}
+    assert len(page.get("vega_lite_chart")) == 2
+    written = {name: page.query_params[name] for name in page.query_params if name != "live"}
+    again = opened(**{name.replace(".", "__"): value for name, value in written.items()})
+    assert table(again) == table(page)
+
+
+def test_a_link_of_a_board_that_is_gone_starts_its_setup_anew(opened: Opener, boards: LocalBoards) -> None:
+    page = opened(live="gone", lane="circle")
+    assert statuses(page) == ["ready"]
+    assert list(boards.players) == ["board0"]
+
+
+@pytest.mark.parametrize("key", sorted(discover("losses")))
+def test_every_loss_is_drawn_in_every_panel_and_as_a_table(opened: Opener, key: str) -> None:
+    page = press(opened(lane=key, panels=",".join(PANELS), sampler__batch="32"), "step")
+    assert statuses(page) == ["paused"]
+    spec = discover("losses")[key].SPEC
+    assert any(spec.name in part.value for part in page.markdown)
+    knobs = [widget for widget in widgets(page) if str(widget.key).startswith("knob-")]
+    assert len(knobs) == len(spec.knobs)
+    for name in PANELS:
+        page.toggle(key=f"table-{name}").set_value(True)
+    sound(page.run())
+    assert len(page.dataframe) == len(PANELS)
+    assert page.get("vega_lite_chart") == []
+
+
+def widgets(page: AppTest) -> list[Any]:
+    return [*page.slider, *page.select_slider, *page.selectbox, *page.toggle]
+
+
+@pytest.mark.parametrize("key", sorted(discover("data")))
+def test_every_data_set_is_chosen_in_its_form(opened: Opener, boards: LocalBoards, key: str) -> None:
+    page = press(opened(lane="infonce", data="digits" if key != "digits" else "clusters"), "step")
+    page = pick(page, "data-", list(discover("data")).index(key))
+    assert {lane.config.data.key for lane in boards.players["board0"].state().lanes} == {key}
+    spec = discover("data")[key].SPEC
+    assert spec.teaches in [caption.value for caption in page.caption]
+    assert [row[1] for row in table(page)] == ["0"]
+    shown = [str(widget.key).split("-")[2] for widget in widgets(page) if str(widget.key).startswith(f"data-{key}-")]
+    assert set(shown) >= {knob.name for knob in spec.knobs} | {"label_flips"}
+    assert page.query_params.get("data", "digits") in (key, [key])
+
+
+@pytest.mark.parametrize(
+    ("form", "keys"),
+    [("encoder", sorted(discover("encoders"))), ("sampler", list(SAMPLERS)), ("optimiser", list(OPTIMISERS))],
+)
+def test_every_part_of_training_is_chosen_in_its_form(
+    opened: Opener, boards: LocalBoards, form: str, keys: list[str]
+) -> None:
+    page = opened(lane="infonce")
+    options = list(next(box for box in page.selectbox if str(box.key).startswith(f"{form}-")).options)
+    assert sorted(options) == sorted(keys)
+    for key in [*options[1:], options[0]]:
+        page = pick(page, f"{form}-", options.index(key))
+        assert getattr(boards.players["board0"].state().lanes[0].config, form).key == key
+        assert statuses(page) == ["ready"]
+
+
+def test_a_knob_of_a_live_lane_is_an_event_and_no_reset(opened: Opener, boards: LocalBoards) -> None:
+    page = press(opened(lane=["infonce", "supcon"]), "step20")
+    slider = next(slider for slider in page.select_slider if str(slider.key).endswith("lane-0-temperature"))
+    page = sound(slider.set_value(0.2).run()) if 0.2 in slider.options else sound(slider.set_value(0.5).run())
+    event = boards.players["board0"].state().lanes[0].config.events[0]
+    assert (event.step, event.knob) == (20, "loss.temperature")
+    assert [row[1] for row in table(page)] == ["20", "20"]
+    lanes = page.query_params["lane"]
+    assert lanes[0] == f"infonce;20@loss.temperature={event.value}"
+    assert lanes[1] == "supcon"
+
+
+def test_lanes_come_and_go_within_the_limit(opened: Opener, boards: LocalBoards) -> None:
+    page = press(opened(lane="infonce"), "step")
+    for count in range(2, MAX_LANES + 1):
+        page = pick(page, "add-", count)
+        assert len(table(page)) == count
+        assert {row[1] for row in table(page)} == {"1"}
+    assert not [box for box in page.selectbox if str(box.key).startswith("add-")]
+    for count in range(MAX_LANES - 1, 0, -1):
+        page = press(page, "remove-")
+        assert len(table(page)) == count
+    last = next(button for button in page.button if str(button.key).startswith("remove-"))
+    assert last.disabled
+
+
+def test_reset_keeps_the_knobs_and_drops_the_events(opened: Opener, boards: LocalBoards) -> None:
+    page = press(opened(lane="infonce;0@loss.temperature=0.3", panels="roc"), "step20")
+    page = press(page, "reset")
+    (lane,) = boards.players["board0"].state().lanes
+    assert (lane.config.events, lane.config.loss["temperature"], lane.step) == ((), 0.3, 0)
+    assert page.query_params["panels"] in ("roc", ["roc"])
+
+
+@pytest.mark.parametrize(("word", "speed"), SPEEDS.items())
+def test_the_speed_reaches_the_board(opened: Opener, boards: LocalBoards, word: str, speed: float | None) -> None:
+    page = press(opened(), "step")
+    sound(page.select_slider(key="speed").set_value("5 steps/s").run())
+    sound(page.select_slider(key="speed").set_value(word).run())
+    assert boards.players["board0"].state().speed == speed
+
+
+def test_a_speed_chosen_on_the_recording_holds_when_it_goes_live(opened: Opener, boards: LocalBoards) -> None:
+    page = sound(opened().select_slider(key="speed").set_value("5 steps/s").run())
+    press(page, "play")
+    assert boards.players["board0"].state().speed == 5.0
+
+
+@pytest.mark.parametrize(
+    ("button", "goal"),
+    [("go-step", {"step": 500}), ("go-auc", {"auc": 0.98}), ("go-plateau", {"plateau": True})],
+)
+def test_rules_that_stop_a_run(opened: Opener, boards: LocalBoards, button: str, goal: dict[str, Any]) -> None:
+    press(opened(), button)
+    assert ("run_until", goal) in boards.players["board0"].told
+
+
+@pytest.mark.parametrize("button", ["play", "step", "go-step", "go-auc", "go-plateau"])
+def test_a_full_server_is_a_message_and_the_recording_stays(
+    opened: Opener, boards: LocalBoards, monkeypatch: pytest.MonkeyPatch, button: str
+) -> None:
+    boards.full = "All 60 places on this server are taken; try again later."
+    page = press(opened(), button)
+    assert [error.value for error in page.error] == [boards.full]
+    assert statuses(page) == ["recording", "recording"]
+    monkeypatch.setattr(state, "MESSAGE_S", 0.0)
+    assert [error.value for error in sound(page.run()).error] == []
+
+
+@pytest.mark.parametrize("button", ["play", "step", "reset", "go-step", "go-auc", "go-plateau", "repeat", "sweep"])
+def test_a_refused_command_is_a_message(opened: Opener, boards: LocalBoards, button: str) -> None:
+    page = press(opened(), "step")
+    boards.players["board0"].refusal = "10 boards are training now, as many as this server takes; pause one first."
+    page = press(page, button)
+    assert [error.value for error in page.error] == [boards.players["board0"].refusal]
+
+
+def refusing(player: LocalPlayer, words: str) -> LocalPlayer:
+    player.refusal = words
+    return player
+
+
+def test_a_refusal_at_the_moment_of_going_live_is_a_message(
+    opened: Opener, boards: LocalBoards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = "10 boards are training now, as many as this server takes; pause one first."
+    create = boards.create
+    monkeypatch.setattr(boards, "create", lambda configs: refusing(create(configs), words))
+    page = press(opened(), "play")
+    assert [error.value for error in page.error] == [words]
+    assert statuses(page) == ["ready", "ready"]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [("recovering", "Its process stopped; it goes on from step 100."), ("failed", "Step 3: ValueError: no")],
+)
+def test_what_happens_to_a_lane_is_told(opened: Opener, boards: LocalBoards, status: str, message: str) -> None:
+    page = press(opened(lane="infonce"), "step")
+    boards.players["board0"].show(status=status, message=message)
+    page = sound(page.run())
+    assert statuses(page) == [status]
+    assert [warning.value for warning in page.warning] == [f"Lane A: {message}"]
+
+
+def test_a_lane_without_numbers_has_its_place_already(opened: Opener, boards: LocalBoards) -> None:
+    page = press(opened(), "step")
+    boards.players["board0"].show(status="loading", summary=None, first=None, checksums={})
+    page = sound(page.run())
+    assert statuses(page) == ["loading", "loading"]
+    assert page.get("vega_lite_chart") == []
+    assert len(page.get("skeleton")) == len(DEFAULT_PANELS)
+
+
+def test_a_diverged_lane_goes_on_with_a_tenth_of_its_rate(opened: Opener, boards: LocalBoards) -> None:
+    page = press(opened(lane="infonce", optimiser__rate="0.02"), "step")
+    boards.players["board0"].show(status="diverged", message="Step 2: loss is not finite.")
+    press(sound(page.run()), "resume-")
+    told = boards.players["board0"].told
+    assert told[-2] == ("resume_from_checkpoint", "lane-0", pytest.approx(0.002))
+    assert told[-1] == ("play",)
+
+
+def test_the_panels_chosen_stand_in_their_usual_order(opened: Opener) -> None:
+    page = opened()
+    pills = page.get("button_group")
+    assert pills
+    page = press(opened(panels="spectrum,scores"), "step")
+    keys = [str(toggle.key) for toggle in page.toggle if str(toggle.key).startswith("table-")]
+    assert keys == ["table-scores", "table-spectrum"] or keys == ["table-spectrum", "table-scores"]
+
+
+def test_what_if_asks_the_lane_that_has_a_temperature(opened: Opener, boards: LocalBoards) -> None:
+    page = press(opened(lane=["triplet", "infonce"]), "step20")
+    mode = next(group for group in page.button_group if group.key == "tradeoff-mode")
+    sound(mode.set_value("What if").run())
+    asked = [command for command in boards.players["board0"].told if command[0] == "what_if"]
+    assert asked
+    assert asked[0][1] == "lane-1"
+
+
+@pytest.mark.parametrize("value", [-5.0, 1e9, float("nan"), float("inf")])
+def test_a_value_that_no_slider_gives_changes_nothing(opened: Opener, boards: LocalBoards, value: float) -> None:
+    """Whoever writes to the websocket by hand may send anything."""
+    page = press(opened(lane="triplet"), "step")
+    slider = next(slider for slider in page.slider if str(slider.key).endswith("lane-0-margin"))
+    page = sound(slider.set_value(value).run())
+    (lane,) = boards.players["board0"].state().lanes
+    assert (lane.config.events, lane.config.loss["margin"], lane.step) == ((), 0.2, 1)
+    assert statuses(page) == ["paused"]
+
+
+def test_a_second_session_with_the_same_address_is_no_reason_to_stop(opened: Opener, boards: LocalBoards) -> None:
+    first = press(opened(), "step")
+    second = opened(live="board0", lane=list(first.query_params["lane"]))
+    assert statuses(second) == ["paused", "paused"]
+    assert [row[1] for row in table(second)] == ["1", "1"]
