@@ -175,6 +175,8 @@ def _live(lab: Lab, interval: float) -> None:
         lab_panels.numbers(lab, view)
         lab_panels.verdict(lab, view)
         lab_panels.grid(lab, view)
+        # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
+        state.publish(lab.setup(), lab.page.board)
         wanted = TICK_PLAYING if view.playing or not view.live else TICK_RESTING
         ids = tuple(lane.id for lane in view.lanes)
         if wanted != interval or ids != state.get("lanes-drawn", ids):

@@ -82,7 +82,7 @@ def _row(index: int, lane: LaneView) -> str:
         name,
         str(lane.step),
         f"{lane.rate:.0f}" if lane.rate else "–",
-        _number(loss),
+        theme.number(loss),
         f"{_number(s.roc.auc)} [{_number(s.roc.low)}, {_number(s.roc.high)}]",
         _number(unseen),
         _number(s.neighbours.recall_at_1),

@@ -1,70 +1,19 @@
-"""The lab page by Streamlit's own test runner: every form, every loss, every refusal, with runs of this process."""
+"""The lab page by Streamlit's own test runner: every form, every loss, every data set, with runs of this process."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import startup, state
+from app import startup
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from models.catalogue import discover
 from models.training.config import OPTIMISERS, SAMPLERS
-from tests.app.boards import PLAYED, LocalBoards, LocalPlayer
+from tests.app.boards import PLAYED, LocalBoards
+from tests.app.drawn import Opener, pick, press, sound, statuses, table, widgets
 from tests.conftest import ROOT
 
-Opener = Callable[..., AppTest]
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
-
-
-@pytest.fixture
-def boards(monkeypatch: pytest.MonkeyPatch) -> LocalBoards:
-    """The page finds everything warm, and boards of this process."""
-    here = LocalBoards()
-    monkeypatch.setattr(startup, "warm", lambda: None)
-    monkeypatch.setattr(startup, "ready", lambda: True)
-    monkeypatch.setattr(startup, "boards", lambda: here)
-    return here
-
-
-@pytest.fixture
-def opened(boards: LocalBoards) -> Opener:
-    """Open the page at an address; it must not fail."""
-
-    def at_address(**query: str | list[str]) -> AppTest:
-        page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
-        for name, value in query.items():
-            page.query_params[name.replace("__", ".")] = value
-        return sound(page.run())
-
-    return at_address
-
-
-def sound(page: AppTest) -> AppTest:
-    assert [error.value for error in page.exception] == []
-    assert "incident" not in " ".join(error.value for error in page.error)
-    return page
-
-
-def table(page: AppTest) -> list[list[str]]:
-    """Rows of the numbers table, cell by cell."""
-    text = next(part.value for part in page.markdown if part.value.startswith("| | step |"))
-    return [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines()[2:]]
-
-
-def statuses(page: AppTest) -> list[str]:
-    return [row[0].split("] ")[1] for row in table(page)]
-
-
-def pick(page: AppTest, key: str, value: Any) -> AppTest:
-    """Choose in the select box whose key begins so; the value is an option's position."""
-    box = next(box for box in page.selectbox if str(box.key).startswith(key))
-    return sound(box.select_index(value).run())
-
-
-def press(page: AppTest, key: str) -> AppTest:
-    button = next(button for button in page.button if str(button.key).startswith(key))
-    return sound(button.click().run())
 
 
 def test_what_is_being_prepared_is_shown_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,10 +115,6 @@ def test_every_loss_is_drawn_in_every_panel_and_as_a_table(opened: Opener, key: 
     assert page.get("vega_lite_chart") == []
 
 
-def widgets(page: AppTest) -> list[Any]:
-    return [*page.slider, *page.select_slider, *page.selectbox, *page.toggle]
-
-
 @pytest.mark.parametrize("key", sorted(discover("data")))
 def test_every_data_set_is_chosen_in_its_form(opened: Opener, boards: LocalBoards, key: str) -> None:
     page = press(opened(lane="infonce", data="digits" if key != "digits" else "clusters"), "step")
@@ -256,72 +201,6 @@ def test_rules_that_stop_a_run(opened: Opener, boards: LocalBoards, button: str,
     assert ("run_until", goal) in boards.players["board0"].told
 
 
-@pytest.mark.parametrize("button", ["play", "step", "go-step", "go-auc", "go-plateau"])
-def test_a_full_server_is_a_message_and_the_recording_stays(
-    opened: Opener, boards: LocalBoards, monkeypatch: pytest.MonkeyPatch, button: str
-) -> None:
-    boards.full = "All 60 places on this server are taken; try again later."
-    page = press(opened(), button)
-    assert [error.value for error in page.error] == [boards.full]
-    assert statuses(page) == ["recording", "recording"]
-    monkeypatch.setattr(state, "MESSAGE_S", 0.0)
-    assert [error.value for error in sound(page.run()).error] == []
-
-
-@pytest.mark.parametrize("button", ["play", "step", "reset", "go-step", "go-auc", "go-plateau", "repeat", "sweep"])
-def test_a_refused_command_is_a_message(opened: Opener, boards: LocalBoards, button: str) -> None:
-    page = press(opened(), "step")
-    boards.players["board0"].refusal = "10 boards are training now, as many as this server takes; pause one first."
-    page = press(page, button)
-    assert [error.value for error in page.error] == [boards.players["board0"].refusal]
-
-
-def refusing(player: LocalPlayer, words: str) -> LocalPlayer:
-    player.refusal = words
-    return player
-
-
-def test_a_refusal_at_the_moment_of_going_live_is_a_message(
-    opened: Opener, boards: LocalBoards, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    words = "10 boards are training now, as many as this server takes; pause one first."
-    create = boards.create
-    monkeypatch.setattr(boards, "create", lambda configs: refusing(create(configs), words))
-    page = press(opened(), "play")
-    assert [error.value for error in page.error] == [words]
-    assert statuses(page) == ["ready", "ready"]
-
-
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [("recovering", "Its process stopped; it goes on from step 100."), ("failed", "Step 3: ValueError: no")],
-)
-def test_what_happens_to_a_lane_is_told(opened: Opener, boards: LocalBoards, status: str, message: str) -> None:
-    page = press(opened(lane="infonce"), "step")
-    boards.players["board0"].show(status=status, message=message)
-    page = sound(page.run())
-    assert statuses(page) == [status]
-    assert [warning.value for warning in page.warning] == [f"Lane A: {message}"]
-
-
-def test_a_lane_without_numbers_has_its_place_already(opened: Opener, boards: LocalBoards) -> None:
-    page = press(opened(), "step")
-    boards.players["board0"].show(status="loading", summary=None, first=None, checksums={})
-    page = sound(page.run())
-    assert statuses(page) == ["loading", "loading"]
-    assert page.get("vega_lite_chart") == []
-    assert len(page.get("skeleton")) == len(DEFAULT_PANELS)
-
-
-def test_a_diverged_lane_goes_on_with_a_tenth_of_its_rate(opened: Opener, boards: LocalBoards) -> None:
-    page = press(opened(lane="infonce", optimiser__rate="0.02"), "step")
-    boards.players["board0"].show(status="diverged", message="Step 2: loss is not finite.")
-    press(sound(page.run()), "resume-")
-    told = boards.players["board0"].told
-    assert told[-2] == ("resume_from_checkpoint", "lane-0", pytest.approx(0.002))
-    assert told[-1] == ("play",)
-
-
 def test_the_panels_chosen_stand_in_their_usual_order(opened: Opener) -> None:
     page = opened()
     pills = page.get("button_group")
@@ -338,21 +217,3 @@ def test_what_if_asks_the_lane_that_has_a_temperature(opened: Opener, boards: Lo
     asked = [command for command in boards.players["board0"].told if command[0] == "what_if"]
     assert asked
     assert asked[0][1] == "lane-1"
-
-
-@pytest.mark.parametrize("value", [-5.0, 1e9, float("nan"), float("inf")])
-def test_a_value_that_no_slider_gives_changes_nothing(opened: Opener, boards: LocalBoards, value: float) -> None:
-    """Whoever writes to the websocket by hand may send anything."""
-    page = press(opened(lane="triplet"), "step")
-    slider = next(slider for slider in page.slider if str(slider.key).endswith("lane-0-margin"))
-    page = sound(slider.set_value(value).run())
-    (lane,) = boards.players["board0"].state().lanes
-    assert (lane.config.events, lane.config.loss["margin"], lane.step) == ((), 0.2, 1)
-    assert statuses(page) == ["paused"]
-
-
-def test_a_second_session_with_the_same_address_is_no_reason_to_stop(opened: Opener, boards: LocalBoards) -> None:
-    first = press(opened(), "step")
-    second = opened(live="board0", lane=list(first.query_params["lane"]))
-    assert statuses(second) == ["paused", "paused"]
-    assert [row[1] for row in table(second)] == ["1", "1"]
