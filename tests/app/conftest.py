@@ -1,0 +1,32 @@
+"""The page without workers: everything warm, and boards of this process."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import startup
+from tests.app.boards import LocalBoards
+from tests.app.drawn import Opener, sound
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def boards(monkeypatch: pytest.MonkeyPatch) -> LocalBoards:
+    """The page finds everything warm, and boards of this process."""
+    here = LocalBoards()
+    monkeypatch.setattr(startup, "warm", lambda: None)
+    monkeypatch.setattr(startup, "ready", lambda: True)
+    monkeypatch.setattr(startup, "boards", lambda: here)
+    return here
+
+
+@pytest.fixture
+def opened(boards: LocalBoards) -> Opener:
+    """Open the page at an address; it must not fail."""
+
+    def at_address(**query: str | list[str]) -> AppTest:
+        page = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=120)
+        for name, value in query.items():
+            page.query_params[name.replace("__", ".")] = value
+        return sound(page.run())
+
+    return at_address
