@@ -166,7 +166,7 @@ def test_a_panel_is_a_table_and_a_file_too(lab: LabPage, tmp_path: Path) -> None
     lab.play()
     lab.pause()
     lab.page.locator(".st-key-menu-roc button").first.click()
-    heads = {"csv": b"lane", "SVG": b"<svg", "PNG": b"\x89PNG"}
+    heads = {"csv": b"\xef\xbb\xbflane", "SVG": b"<svg", "PNG": b"\x89PNG"}
     for kind, head in heads.items():
         with lab.page.expect_download() as download:
             lab.page.get_by_role("button", name=kind, exact=True).click()
