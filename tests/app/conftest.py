@@ -13,6 +13,8 @@ from tests.conftest import ROOT
 def boards(monkeypatch: pytest.MonkeyPatch) -> LocalBoards:
     """The page finds everything warm, and boards of this process."""
     here = LocalBoards()
+    # Each run of the test runner would read every installed package's manifest in search of components: half a second.
+    monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
     monkeypatch.setattr(startup, "warm", lambda: None)
     monkeypatch.setattr(startup, "ready", lambda: True)
     monkeypatch.setattr(startup, "boards", lambda: here)
