@@ -85,7 +85,7 @@ class Engine:
 
     def workers(self, purpose: str = TRAIN) -> list[str]:
         """Addresses of live workers for this purpose; on a cluster that names no purposes, all of them."""
-        known = self._client.scheduler_info(n_workers=-1)["workers"]
+        known = self._known()
         fit = [address for address, about in known.items() if purpose in about["resources"]]
         return fit or [address for address, about in known.items() if not {TRAIN, SIDE} & about["resources"].keys()]
 
@@ -109,7 +109,7 @@ class Engine:
 
     def submit(self, work: Any, *arguments: Any) -> Any:
         """Run a pure function on a side worker; returns a Dask future."""
-        known = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        known = self._known().values()
         resources = {SIDE: 1} if any(SIDE in about["resources"] for about in known) else None
         return self._client.submit(work, *arguments, pure=False, resources=resources)
 
@@ -168,8 +168,13 @@ class Engine:
                 with suppress(*GONE):  # the host has just gone; another will come
                     self._warm_new()
 
+    def _known(self) -> dict[str, Any]:
+        """What the scheduler says of each worker, by address; nothing while the client is between two schedulers."""
+        workers: dict[str, Any] = self._client.scheduler_info(n_workers=-1).get("workers", {})
+        return workers
+
     def _warm_new(self) -> None:
-        known = self._client.scheduler_info(n_workers=-1)["workers"]
+        known = self._known()
         with self._lock:
             self._warming = {address: held for address, held in self._warming.items() if address in known}
             new = {address: about for address, about in known.items() if address not in self._warming}
