@@ -8,7 +8,6 @@ at each pace.
 
 import asyncio
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -173,14 +172,17 @@ def told(sessions: list[Session], seconds: float, cpu_s: float) -> str:
     if not len(latencies):
         return "no update at all"
     opened = np.array([session.opened_s for session in sessions])
-    p50, p95 = np.quantile(latencies, (0.5, 0.95))
-    size = statistics.mean(session.received for session in sessions) / max(len(latencies) / len(sessions), 1)
+    p50, p95 = 1e3 * np.quantile(latencies, (0.5, 0.95))
+    kilobytes = sum(session.received for session in sessions) / len(latencies) / 1e3
     errors = [error for session in sessions for error in session.errors]
-    first = f" ({errors[0]})" if errors else ""
-    return (
-        f"update p50 {1e3 * p50:.0f} ms, p95 {1e3 * p95:.0f} ms; {len(latencies) / seconds:.1f} updates/s in all; "
-        f"{size / 1e3:.0f} kB and {1e3 * cpu_s / len(latencies):.0f} ms of the server's CPU an update; first page p95 {np.quantile(opened, 0.95):.1f} s; "
-        f"{len(errors)} errors{first}"
+    return "; ".join(
+        (
+            f"update p50 {p50:.0f} ms, p95 {p95:.0f} ms",
+            f"{len(latencies) / seconds:.1f} updates/s in all",
+            f"{kilobytes:.0f} kB and {1e3 * cpu_s / len(latencies):.0f} ms of the server's processor an update",
+            f"first page p95 {np.quantile(opened, 0.95):.1f} s",
+            f"{len(errors)} errors {errors[:1]}" if errors else "no error",
+        )
     )
 
 
