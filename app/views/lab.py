@@ -27,6 +27,10 @@ STYLE = """
 .st-key-numbers table { font-size: 0.85rem; }
 .st-key-confusion table { font-size: 0.75rem; }
 .st-key-confusion td, .st-key-confusion th { padding: 0.15rem 0.35rem; }
+/* Contrast of 4.5 and more in both themes: the dark one has a lighter primary colour, for text, that white does not suit. */
+.stButton button[kind="primary"] { background-color: #3457d5; border-color: #3457d5; }
+.stButton kbd { opacity: 1; }
+[data-testid="stCaptionContainer"] { opacity: 0.8; }
 """
 SHOWN_KNOBS = 2  # knobs of a lane that stand open; the rest is one click away
 
