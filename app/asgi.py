@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import startup
+from app import files, startup
 from app.cli import incident
 
 ROOT = Path(__file__).parents[1]  # the folder that holds app, components and models
@@ -133,7 +133,7 @@ def build() -> st.App:
     return st.App(
         ROOT / "app" / "main.py",
         lifespan=_lifespan,
-        routes=[Route("/items/{key}/{row:int}", _item)],
+        routes=[Route("/items/{key}/{row:int}", _item), Route("/files/{ticket}/{name}", files.answer)],
         middleware=[Middleware(Guard, hosts=hosts)],
         on_script_error=on_script_error,
     )

@@ -101,11 +101,22 @@ def _boards() -> Any:
     return import_module("models.engine.registry").Boards(engine(), Settings.from_environment())
 
 
+def _pictures() -> None:
+    """Charts are built once and the recording's frames are read: not in the time of the first visitor."""
+    import_module("app.views.lab_panels").rehearse()
+
+
 ENGINE = "Starting the training workers"
 BOARDS = "Looking for earlier boards"
 _WARM_UP = WarmUp(
     # The workers import by themselves while the catalogue is read here.
-    (("Loading torch", _torch), (ENGINE, _engine), (BOARDS, _boards), ("Reading the catalogue", _catalogue))
+    (
+        ("Loading torch", _torch),
+        (ENGINE, _engine),
+        (BOARDS, _boards),
+        ("Reading the catalogue", _catalogue),
+        ("Drawing the first pictures", _pictures),
+    )
 )
 
 

@@ -10,6 +10,7 @@ from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.address import Setup, default_setup, from_query, to_query
+from app.files import ticket
 
 _PAGE = "page"
 MESSAGE_S = 15.0  # a refusal stands on the page so long
@@ -28,6 +29,9 @@ class PageState:
     message: str = ""  # what was refused last
     refused: float = 0.0  # and when
     speed: float | None = None  # steps a second of a board to come; None: as fast as it goes
+    draws: int = 0  # how often the panels were drawn: the first times not all at once
+    ticket: str = field(default_factory=ticket)  # names the files that this session may fetch
+    choices: dict[str, Any] = field(default_factory=dict)  # of controls that are not always drawn
     round: int = 0  # grows when widgets must be built anew from the setup
 
     def refuse(self, reason: object) -> None:
@@ -91,6 +95,14 @@ def watch(board: str) -> None:
 def get(key: str, default: Any = None) -> Any:
     """A widget's value by key."""
     return st.session_state.get(key, default)
+
+
+def choice(key: str, default: Any) -> Any:
+    """A widget's value by key, kept while the widget is not drawn: Streamlit forgets it then."""
+    kept = page().choices
+    if key in st.session_state:
+        kept[key] = st.session_state[key]
+    return kept.get(key, default)
 
 
 def put(key: str, value: Any) -> None:

@@ -1,12 +1,14 @@
 """Colours by lane and by sign, number formats, and the ways a chart is frozen into a spec: one look for every panel."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import isfinite
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 # Lanes A to D. Chosen by search: each has a contrast of 3 or more on white and on the dark ground, and any two stay
 # 19 or more CIEDE2000 apart for full colour vision, protanopia and deuteranopia. A test recomputes this.
@@ -87,13 +89,7 @@ def finite(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _column(values: pd.Series) -> np.ndarray:
     if pd.api.types.is_float_dtype(values.dtype):
-        rounded = _rounded(values.to_numpy(np.float64))
-        known = np.isfinite(rounded)
-        if known.all():
-            return rounded
-        cells = rounded.astype(object)
-        cells[~known] = None
-        return cells
+        return _known(_rounded(values.to_numpy(np.float64)))
     if pd.api.types.is_bool_dtype(values.dtype) or pd.api.types.is_integer_dtype(values.dtype):
         whole: np.ndarray = values.to_numpy()
         return whole
@@ -124,23 +120,62 @@ def wire_bytes(frame: pd.DataFrame) -> int:
 
 
 def frame(parts: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """One table of many blocks of columns; a column that a block lacks is None there, scalars are repeated."""
-    blocks = []
-    for part in parts:
-        length = next((len(value) for value in part.values() if np.ndim(value)), 1)
-        block = {key: value if np.ndim(value) else [value] * length for key, value in part.items()}
-        blocks.append({key: list(block.get(key, [None] * length)) for key in columns})
-    table = {key: [cell for block in blocks for cell in block[key]] for key in columns}
-    return finite(pd.DataFrame({key: _typed(cells) for key, cells in table.items()}))
+    """One table of many blocks of columns; a column that a block lacks is None there, scalars are repeated.
+
+    Cells are finite numbers (5 significant digits), texts or None. Drawn at every tick: arrays are put in place, not
+    walked.
+    """
+    lengths = [next((len(value) for value in part.values() if np.ndim(value)), 1) for part in parts]
+    ends = np.cumsum([0, *lengths])
+    places = [slice(int(a), int(b)) for a, b in pairwise(ends)]
+    total = int(ends[-1])
+    table: dict[str, np.ndarray] = {}
+    for name in columns:
+        given = [(place, part[name]) for place, part in zip(places, parts, strict=True) if name in part]
+        table[name] = _numbers(given, total) if _all_numbers(given) else _words(given, total)
+    numeric = [name for name, cells in table.items() if cells.dtype != object]
+    if numeric:
+        # One pass over all columns of numbers: most of them are short, and each pass has its price.
+        rounded = _rounded(np.stack([table[name] for name in numeric]))
+        table |= {name: _known(cells) for name, cells in zip(numeric, rounded, strict=True)}
+    # The dtype is said, because pandas would make a text column of objects into one whose None is nan.
+    return pd.DataFrame({name: pd.Series(cells, dtype=cells.dtype) for name, cells in table.items()})
 
 
-def _typed(cells: list[Any]) -> np.ndarray:
-    """Numbers as float64 with nan for None, anything else as objects: pandas must not guess."""
-    if cells and all(cell is None or isinstance(cell, int | float | np.number) for cell in cells):
-        return np.array([np.nan if cell is None else float(cell) for cell in cells])
-    column = np.empty(len(cells), dtype=object)
-    column[:] = cells
-    return column
+Given = list[tuple[slice, Any]]
+
+
+def _all_numbers(given: Given) -> bool:
+    return bool(given) and all(np.asarray(value).dtype.kind in "fiu" for _, value in given)
+
+
+def _numbers(given: Given, total: int) -> np.ndarray:
+    cells = np.full(total, np.nan)
+    for place, value in given:
+        cells[place] = value
+    return cells
+
+
+def _words(given: Given, total: int) -> np.ndarray:
+    cells = np.empty(total, dtype=object)
+    for place, value in given:
+        cells[place] = [_cell(one) for one in value] if np.ndim(value) else _cell(value)
+    return cells
+
+
+def _known(cells: np.ndarray) -> np.ndarray:
+    """The same numbers, None where one is not finite."""
+    known = np.isfinite(cells)
+    if known.all():
+        return cells
+    found = cells.astype(object)
+    found[~known] = None
+    return found
+
+
+def wire(rows: pd.DataFrame) -> pa.Table:
+    """The rows as the Arrow table that the browser gets."""
+    return pa.table({name: pa.array(rows[name].to_numpy()) for name in rows.columns})
 
 
 def axis(**options: Any) -> alt.Axis:

@@ -27,7 +27,11 @@ STYLE = """
 .st-key-numbers table { font-size: 0.85rem; }
 .st-key-confusion table { font-size: 0.75rem; }
 .st-key-confusion td, .st-key-confusion th { padding: 0.15rem 0.35rem; }
-/* Contrast of 4.5 and more in both themes: the dark one has a lighter primary colour, for text, that white does not suit. */
+.files { display: flex; gap: 0.5rem; flex-wrap: wrap; margin: 0; }
+.files .file { border: 1px solid rgba(128, 128, 128, 0.6); border-radius: 0.5rem; padding: 0.3rem 0.7rem; }
+.files .file { color: inherit; text-decoration: none; }
+.files .file:hover, .files .file:focus-visible { border-color: #3457d5; text-decoration: underline; }
+/* Contrast of 4.5 and more in both themes: the dark one's primary colour is for text, white does not suit it. */
 .stButton button[kind="primary"] { background-color: #3457d5; border-color: #3457d5; }
 .stButton kbd { opacity: 1; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }

@@ -3,13 +3,13 @@
 import io
 import json
 from collections.abc import Callable
-from functools import partial
+from html import escape
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app import state
+from app import files, state
 from app.live import Lab
 from app.view import View
 from components.panels import export
@@ -20,52 +20,41 @@ def forms(lab: Lab, view: View) -> None:
     st.markdown("**Link** to this experiment: data, lanes, knobs and their changes, seed, panels")
     st.code(f"{st.context.url or ''}?{state.link(lab.setup())}".split("&live=")[0], language=None, wrap_lines=True)
     configs = [json.loads(lane.config.to_json()) for lane in view.lanes]
-    st.download_button(
-        "Configs (JSON)",
-        json.dumps(configs, indent=1),
-        "lanes.json",
-        "application/json",
-        key="save-config",
-        on_click="ignore",
-        help="Each runs without a page: python -m app train --config FILE",
+    _links(
+        lab,
+        ("Configs (JSON)", "lanes.json", "application/json", lambda: json.dumps(configs, indent=1).encode()),
+        ("Step table (csv)", "steps.csv", "text/csv", lambda: export.csv(_steps(view))),
+        ("Step table (parquet)", "steps.parquet", "application/vnd.apache.parquet", lambda: _parquet(_steps(view))),
     )
-    st.download_button(
-        "Step table (csv)", partial(_steps_csv, view), "steps.csv", "text/csv", key="save-csv", on_click="ignore"
-    )
-    st.download_button(
-        "Step table (parquet)",
-        partial(_steps_parquet, view),
-        "steps.parquet",
-        "application/vnd.apache.parquet",
-        key="save-parquet",
-        on_click="ignore",
-    )
+    st.caption("A config runs without a page too: `python -m app train --config FILE`")
 
 
 def _steps(view: View) -> pd.DataFrame:
     return export.steps_table(view.summaries)
 
 
-def _steps_csv(view: View) -> bytes:
-    return export.csv(_steps(view))
-
-
-def _steps_parquet(view: View) -> bytes:
+def _parquet(table: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
-    _steps(view).to_parquet(buffer, index=False)
+    table.to_parquet(buffer, index=False)
     return buffer.getvalue()
 
 
-def panel_files(name: str, panel: Any, view: View, options: dict[str, Any]) -> None:
-    """Download buttons of one panel; a file is made when its button is pressed, from what stands on screen then."""
+def panel_files(name: str, panel: Any, lab: Lab, view: View, options: dict[str, Any]) -> None:
+    """Links to one panel's files; a file is made when its link is pressed, from what stands on screen then."""
     if not view.summaries:
         return
-    kinds: tuple[tuple[str, str, Callable[[], bytes]], ...] = (
-        ("PNG", "image/png", lambda: export.png(panel.figure(view.summaries, **options))),
-        ("SVG", "image/svg+xml", lambda: export.svg(panel.figure(view.summaries, **options))),
-        ("csv", "text/csv", lambda: export.csv(panel.table(view.summaries))),
+    _links(
+        lab,
+        ("PNG", f"{name}.png", "image/png", lambda: export.png(panel.figure(view.summaries, **options))),
+        ("SVG", f"{name}.svg", "image/svg+xml", lambda: export.svg(panel.figure(view.summaries, **options))),
+        ("csv", f"{name}.csv", "text/csv", lambda: export.csv(panel.table(view.summaries))),
     )
-    with st.container(horizontal=True):
-        for kind, mime, make in kinds:
-            file_name = f"{name}.{kind.lower()}"
-            st.download_button(kind, make, file_name, mime, key=f"save-{name}-{kind}", on_click="ignore")
+
+
+def _links(lab: Lab, *offered: tuple[str, str, str, Callable[[], bytes]]) -> None:
+    """A row of links: label, file name, media type, maker."""
+    made = [
+        (label, name, files.OFFERS.offer(lab.page.ticket, name, media, make)) for label, name, media, make in offered
+    ]
+    anchors = [f'<a class="file" href="{url}" download="{name}">{escape(label)}</a>' for label, name, url in made]
+    st.html(f'<p class="files">{" ".join(anchors)}</p>')

@@ -8,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import items, state
+from app import drawn, state
+from app.address import DEFAULT_PANELS
 from app.live import Lab
-from app.view import LaneView, View
-from app.views import lab_export, lab_tradeoff
+from app.view import LaneView, View, recording
+from app.views import lab_menus, lab_tradeoff
 from components import theme
 from components.panels import (
     curves,
@@ -25,6 +26,7 @@ from components.panels import (
 )
 from models.diagnostics import levels
 from models.diagnostics.summary import Summary
+from models.training.config import RunConfig
 
 PANELS: dict[str, Any] = {
     "scores": score_histogram,
@@ -38,6 +40,10 @@ PANELS: dict[str, Any] = {
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
 HEIGHT = 300
+THRESHOLD = 0.5  # cosine
+# Panels of the first, second, third draw: a browser compiles a chart in a quarter of a second, and whoever opens the
+# page shall see the first one move before the last one is ready.
+REVEAL = (1, 3, 99)
 SPOKEN_OPTIONS = ("unseen", "measure", "sweep")  # what changes the sentence of a panel, beside its look
 CURVE, HEAT = "Curve", "Heat map"
 NUMBERS_HELP = """**step** training steps done · **loss** of the last batch ·
@@ -122,36 +128,48 @@ def _level_captions(lab: Lab, view: View) -> None:
 
 def grid(lab: Lab, view: View) -> None:
     """The chosen panels; every part stays mounted and receives data only."""
+    room = REVEAL[min(lab.page.draws, len(REVEAL) - 1)]
+    lab.page.draws += 1
     with st.grid(3, min_column_width=360, border=True, key="grid"):
-        for name in lab.page.setup.panels:
+        for index, name in enumerate(lab.page.setup.panels):
             with st.container(key=f"panel-{name}"):
-                _card(name, lab, view)
+                _card(name, lab, view, ready=index < room)
 
 
-def _card(name: str, lab: Lab, view: View) -> None:
-    panel = PANELS[name]
-    summaries = view.summaries
+def _card(name: str, lab: Lab, view: View, *, ready: bool) -> None:
+    panel, summaries, options = PANELS[name], view.summaries, _shown(name, view)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{panel.TITLE}**", help=panel.HELP)
-        with st.popover("⋯", help="Options, table and files of this panel", key=f"menu-{name}"):
-            options = OPTIONS.get(name, _no_options)(view)
-            table = st.toggle("Show as a table", key=f"table-{name}")
-            lab_export.panel_files(name, panel, view, {} if name == "map" else options)
-    if not summaries:
+        lab_menus.menu(name, panel, lab, view, options)
+    if not summaries or not ready:
         st.skeleton(height=HEIGHT)
         return
-    if table:
-        st.dataframe(panel.table(summaries), height=HEIGHT, hide_index=True)
+    if lab_menus.table_shown(name):
+        st.dataframe(drawn.table(panel, summaries), height=HEIGHT, hide_index=True)
     else:
         DRAW[name](lab, view, options)
     if name in EXTRAS:
         EXTRAS[name](lab, view)
 
 
+def rehearse() -> None:
+    """Draw every panel of the recording's first moments once, outside any session: what is slow is remembered."""
+    first = [frames[0] for frames in recording()]
+    for summaries in (first, [frames[1] for frames in recording()]):
+        for name in DEFAULT_PANELS:
+            panel = PANELS[name]
+            if name == "map":
+                drawn.map_option(summaries, RunConfig.from_json(summaries[0].config).data)
+                continue
+            options: dict[str, Any] = {"threshold": THRESHOLD} if name in ("scores", "roc") else {}
+            panel.spec()
+            drawn.rows(panel, summaries, options)
+
+
 def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
     panel = PANELS[name]
     st.vega_lite_chart(
-        panel.rows(view.summaries, **options),
+        drawn.rows(panel, view.summaries, options),
         panel.spec(**_spec_options(panel, options)),
         key=f"chart-{name}",
         # Streamlit makes the alt text part of the spec: one that changes at every tick would mount the chart anew. The
@@ -159,7 +177,7 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
         alt=panel.TITLE,
         width="stretch",
     )
-    spoken = panel.sentence(view.summaries, **{k: v for k, v in options.items() if k in SPOKEN_OPTIONS})
+    spoken = drawn.sentence(panel, view.summaries, {k: v for k, v in options.items() if k in SPOKEN_OPTIONS})
     st.html(f'<span class="spoken">{escape(spoken)}</span>')
 
 
@@ -169,13 +187,11 @@ def _spec_options(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
     shown = lab_tradeoff.mapped(view, options["method"])
-    if options["three"]:
+    if options["three"] and view.live and not view.playing:
         lab_tradeoff.in_three(lab, view)
         return
-    data = view.lanes[0].config.data
-    images = items.pictures(data, shown[0].points.item)
     st.echarts_chart(
-        embedding_map.option(shown, names=items.class_names(data), images=images),
+        drawn.map_option(shown, view.lanes[0].config.data),
         key="chart-map",
         height=HEIGHT,
         alt=embedding_map.sentence(shown),
@@ -184,38 +200,19 @@ def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
 
 def threshold() -> float:
     """The one threshold handle that histogram and ROC share, a cosine."""
-    return float(state.get("threshold", 0.5))
+    return float(state.get("threshold", THRESHOLD))
 
 
-def _score_options(view: View) -> dict[str, Any]:
-    return {
-        "counts": st.toggle("Counts instead of density", key="score-counts"),
-        "log": st.toggle("Logarithmic, for the negative tail", key="score-log"),
-        "ghost": st.toggle("Ghost of step 0", value=True, key="score-ghost"),
-        "unseen": st.toggle("Unseen classes", key="score-unseen"),
-        "threshold": threshold(),
-        "first": view.firsts,
-    }
-
-
-def _roc_options(view: View) -> dict[str, Any]:
-    return {
-        "log": st.toggle("Logarithmic false positive rate", key="roc-log"),
-        "unseen": st.toggle("Unseen classes", key="roc-unseen"),
-        "threshold": threshold(),
-    }
-
-
-def _curve_options(view: View) -> dict[str, Any]:
-    measures = list(curves.MEASURES)
-    return {
-        "measure": st.selectbox("Curve", measures, format_func=curves.MEASURES.__getitem__, key="curve-measure"),
-        "log": st.toggle("Logarithmic height", key="curve-log"),
-    }
-
-
-def _no_options(view: View) -> dict[str, Any]:
-    return {}
+def _shown(name: str, view: View) -> dict[str, Any]:
+    """What a panel is drawn with: the choices of its menu, and what several panels share."""
+    options = lab_menus.chosen(name)
+    if name in ("scores", "roc"):
+        options["threshold"] = threshold()
+    if name == "scores":
+        options["first"] = view.firsts
+    if name == "tradeoff":
+        options["sweep"] = lab_tradeoff.swept(view)
+    return options
 
 
 def _threshold_slider(lab: Lab, view: View) -> None:
@@ -223,7 +220,7 @@ def _threshold_slider(lab: Lab, view: View) -> None:
         "Threshold (cosine), shared with the ROC",
         -1.0,
         1.0,
-        0.5,
+        THRESHOLD,
         0.01,
         key="threshold",
         help="Pairs that score at or above it are accepted.",
@@ -236,7 +233,7 @@ Counts are exact at the threshold shown, the nearest one at which they are kept.
 
 
 def _confusion(lab: Lab, view: View) -> None:
-    unseen = bool(state.get("roc-unseen", False))
+    unseen = bool(state.choice("roc-unseen", False))
     head = "| | at | TP | FP | TN | FN | TPR | FPR |"
     rows = [head, "|" + "---|" * 8]
     for index, summary in enumerate(view.summaries):
@@ -280,13 +277,6 @@ DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {
     "map": _draw_map,
     "tradeoff": _draw_tradeoff,
     "weights": _draw_weights,
-}
-OPTIONS: dict[str, Callable[[View], dict[str, Any]]] = {
-    "scores": _score_options,
-    "roc": _roc_options,
-    "tradeoff": lab_tradeoff.options,
-    "map": lab_tradeoff.map_options,
-    "curves": _curve_options,
 }
 EXTRAS: dict[str, Callable[[Lab, View], None]] = {
     "scores": _threshold_slider,

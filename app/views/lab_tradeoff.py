@@ -1,13 +1,12 @@
 """Verdict, temperature laboratory and map controls: the parts of the page that ask the workers for more."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from app import items, state
+from app import drawn, items, state
 from app.live import Lab
 from app.view import LaneView, View, loss_knobs
 from components import theme
@@ -91,10 +90,10 @@ def _command(lab: Lab, name: str, *arguments: Any) -> None:
         lab.attempt(lambda: getattr(lab.player, name)(*arguments))
 
 
-def options(view: View) -> dict[str, Any]:
-    """The trade-off plane has the sweep's points as an option."""
+def swept(view: View) -> tuple[tuple[float, Any], ...]:
+    """(temperature, Summary) of what a sweep has trained so far, for the plane."""
     task = view.board.sweep if view.board is not None else None
-    return {"sweep": _points(task) if task is not None else ()}
+    return _points(task) if task is not None else ()
 
 
 def _points(task: Any) -> tuple[tuple[float, Any], ...]:
@@ -175,24 +174,11 @@ def _what_if(lab: Lab, view: View) -> None:
     st.caption(f"{words} {what_if.level(found.loss_now, found.loss)}")
 
 
-def map_options(view: View) -> dict[str, Any]:
-    """PCA by default; UMAP where it was asked for; three dimensions at rest."""
-    method = st.segmented_control(
-        "Projection", ("PCA", "UMAP"), default="PCA", required=True, key="map-method",
-        help="PCA moves with training in a fixed frame. UMAP shows neighbourhoods better, made beside the training.",
-    )  # fmt: skip
-    return {
-        "method": method,
-        "every": st.toggle("New UMAP every 10 s", key="map-every", disabled=method != "UMAP"),
-        "three": st.toggle("Three dimensions (while paused)", key="map-three", disabled=not view.live or view.playing),
-    }
-
-
 def mapped(view: View, method: str) -> list[Summary]:
     """The lanes' summaries with the projection that was asked for, where it has come already."""
     lanes = [lane for lane in view.lanes if lane.summary is not None]
     return [
-        replace(lane.summary, points=lane.umap) if method == "UMAP" and lane.umap is not None else lane.summary
+        drawn.with_points(lane.summary, lane.umap) if method == "UMAP" and lane.umap is not None else lane.summary
         for lane in lanes
         if lane.summary is not None
     ]
@@ -200,12 +186,12 @@ def mapped(view: View, method: str) -> list[Summary]:
 
 def map_controls(lab: Lab, view: View) -> None:
     """Ask for a UMAP of this moment; the last one stays until the next has come."""
-    if state.get("map-method") != "UMAP":
+    if state.choice("map-method", "PCA") != "UMAP":
         return
     if not view.live:
         st.caption("The recording has PCA only; press Play to go live for UMAP.")
         return
-    every = state.get("map-every", False)
+    every = state.choice("map-every", False)
     for index, lane in enumerate(view.lanes):
         if lane.summary is None:
             continue
