@@ -27,11 +27,11 @@ def multiplicities(n: int, seed: int = 0, replicates: int = REPLICATES) -> Float
 
 
 def draws_for(
-    pos: Bool[np.ndarray, "n m"], neg: Bool[np.ndarray, "n m"], seed: int = 0
+    pos: Bool[np.ndarray, "n m"], neg: Bool[np.ndarray, "n m"], seed: int = 0, replicates: int = REPLICATES
 ) -> tuple[Float[np.ndarray, "r n"], Float[np.ndarray, "r m"]]:
     """Multiplicities of rows and of columns: the same items on both sides, or two towers drawn apart."""
-    rows = multiplicities(pos.shape[0], seed)
-    return rows, rows if unordered(pos, neg) else multiplicities(pos.shape[1], seed + 1)
+    rows = multiplicities(pos.shape[0], seed, replicates)
+    return rows, rows if unordered(pos, neg) else multiplicities(pos.shape[1], seed + 1, replicates)
 
 
 def pair_sums(
@@ -65,6 +65,7 @@ def auc_replicates(
     pos: Bool[np.ndarray, "n m"],
     neg: Bool[np.ndarray, "n m"],
     seed: int = 0,
+    replicates: int = REPLICATES,
 ) -> Float[np.ndarray, " r"]:
     """AUC of each replicate, to first order in the change of both score distributions; nan without both kinds.
 
@@ -74,8 +75,8 @@ def auc_replicates(
     16,384 score bins; a tie within a bin counts half.
     """
     if not (pos.any() and neg.any()):
-        return np.full(REPLICATES, np.nan)
-    rows, columns = draws_for(pos, neg, seed)
+        return np.full(replicates, np.nan)
+    rows, columns = draws_for(pos, neg, seed, replicates)
     low, high = float(s.min()), float(s.max())
     scale = (_TABLE - 1) / max(high - low, 1e-12)
     position = ((s - low) * scale).astype(np.int32)

@@ -5,7 +5,7 @@ from bisect import bisect_right
 import numpy as np
 from jaxtyping import Bool, Float
 
-from models.diagnostics.bootstrap import auc_replicates, interval
+from models.diagnostics.bootstrap import REPLICATES, auc_replicates, interval
 from models.diagnostics.items import PairScores, pair_scores
 from models.diagnostics.summary import CURVE_POINTS, RATES, RocCurve
 
@@ -33,7 +33,12 @@ def rates(
     return fpr, tpr
 
 
-def roc(s: Float[np.ndarray, "n m"], pos: Bool[np.ndarray, "n m"], neg: Bool[np.ndarray, "n m"]) -> RocCurve:
+def roc(
+    s: Float[np.ndarray, "n m"],
+    pos: Bool[np.ndarray, "n m"],
+    neg: Bool[np.ndarray, "n m"],
+    replicates: int = REPLICATES,
+) -> RocCurve:
     """The ROC of all counted pairs; every measure is nan and the curve is empty without pairs of both kinds.
 
     low and high: percentiles of a bootstrap over items (`bootstrap.auc_replicates`), kept within [0, 1], where the
@@ -46,11 +51,11 @@ def roc(s: Float[np.ndarray, "n m"], pos: Bool[np.ndarray, "n m"], neg: Bool[np.
         return RocCurve(empty, empty, empty, nan, nan, nan, nan, nan, np.full(len(RATES), nan), p, q)
     threshold = thresholds(pairs)
     fpr, tpr = rates(pairs, threshold)
-    replicates = np.clip(auc_replicates(s, pos, neg), 0.0, 1.0)
-    low, high = interval(replicates)
+    drawn = np.clip(auc_replicates(s, pos, neg, replicates=replicates), 0.0, 1.0)
+    low, high = interval(drawn)
     error, at = equal_error(pairs)
     return RocCurve(
-        fpr, tpr, threshold, auc(pairs), low, high, error, at, tpr_at(pairs), p, q, replicates.astype(np.float32)
+        fpr, tpr, threshold, auc(pairs), low, high, error, at, tpr_at(pairs), p, q, drawn.astype(np.float32)
     )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from models.diagnostics.bootstrap import REPLICATES
 from models.diagnostics.histogram import histogram
 from models.diagnostics.items import Items, pair_scores, snapshot_items
 from models.diagnostics.neighbours import neighbours
@@ -23,15 +24,22 @@ from models.snapshot import Snapshot
 from models.training.trace import TraceView
 
 
-def summarise(snapshot: Snapshot, frame: Frame | None = None) -> Summary:
+HURRIED_REPLICATES, HURRIED_EVERY = 100, 4  # enough for a picture that stands half a second
+
+
+def summarise(snapshot: Snapshot, frame: Frame | None = None, recent: Summary | None = None) -> Summary:
     """Everything the panels draw of one moment.
 
     frame: the PCA frame to draw the map in, kept by the caller so that points keep their place; None fits one here. To
     follow a run closely, refit with `pca_frame(snapshot.z, previous=frame)` now and then.
+    recent: a summary of the same run a moment ago. Given, this one is made in half the time, for a picture that moves:
+    the interval has fewer replicates, the spread of the weights is that of every fourth pair, and the trustworthiness
+    of the map is taken over.
     """
+    replicates, every = (REPLICATES, 1) if recent is None else (HURRIED_REPLICATES, HURRIED_EVERY)
     seen = snapshot_items(snapshot, snapshot.seen)
-    scores, curve = _verification(seen)
-    scores_unseen, roc_unseen, why = _unseen(snapshot)
+    scores, curve = _verification(seen, replicates)
+    scores_unseen, roc_unseen, why = _unseen(snapshot, replicates)
     return Summary(
         step=snapshot.step,
         label=snapshot.label,
@@ -43,8 +51,8 @@ def summarise(snapshot: Snapshot, frame: Frame | None = None) -> Summary:
         plane=plane(seen),
         spectrum=spectrum(seen.u),
         neighbours=neighbours(seen),
-        weights=weight_profile(snapshot),
-        points=_points(snapshot, frame),
+        weights=weight_profile(snapshot, every),
+        points=_points(snapshot, frame, recent),
         curves=thin(snapshot.trace),
         levels=dict(snapshot.levels),
         marks=_marks(snapshot),
@@ -53,23 +61,25 @@ def summarise(snapshot: Snapshot, frame: Frame | None = None) -> Summary:
     )
 
 
-def _verification(items: Items) -> tuple[ScoreHistogram, RocCurve]:
+def _verification(items: Items, replicates: int) -> tuple[ScoreHistogram, RocCurve]:
     pairs = pair_scores(items.s, items.pos, items.neg)
-    return histogram(pairs), roc(items.s, items.pos, items.neg)
+    return histogram(pairs), roc(items.s, items.pos, items.neg, replicates)
 
 
-def _unseen(snapshot: Snapshot) -> tuple[ScoreHistogram | None, RocCurve | None, str]:
+def _unseen(
+    snapshot: Snapshot, replicates: int
+) -> tuple[ScoreHistogram | None, RocCurve | None, str]:
     """Pairs among items of unseen classes, or the reason why there are none."""
     unseen = ~snapshot.seen
     if np.count_nonzero(unseen) < 2:
         return None, None, snapshot.why_no_unseen or "the probe holds fewer than two items of unseen classes"
-    scores, curve = _verification(snapshot_items(snapshot, unseen))
+    scores, curve = _verification(snapshot_items(snapshot, unseen), replicates)
     return scores, curve, snapshot.why_no_unseen
 
 
-def _points(snapshot: Snapshot, frame: Frame | None) -> Points:
+def _points(snapshot: Snapshot, frame: Frame | None, recent: Summary | None) -> Points:
     xy = project(snapshot.z, pca_frame(snapshot.z) if frame is None else frame)
-    trust = trustworthiness(snapshot.z, xy)
+    trust = trustworthiness(snapshot.z, xy) if recent is None else recent.points.trustworthiness
     return Points(xy.astype(np.float32), snapshot.y, snapshot.item, snapshot.seen, "PCA", trust)
 
 

@@ -70,9 +70,11 @@ def compare_curves(a: RocCurve, b: RocCurve, names: tuple[str, str] = ("A", "B")
     if (a.positives, a.negatives) != (b.positives, b.negatives):
         told = "AUC cannot be compared: the lanes are measured on different items"
         return Verdict(b.auc - a.auc, nan, nan, distinguishable=False, sentence=told)
-    if len(a.replicates) != len(b.replicates):
+    # A lane that was looked at in a hurry carries fewer replicates: the same first ones, so the pairing holds.
+    common = min(len(a.replicates), len(b.replicates))
+    if common == 0:
         return _verdict("AUC", nan, (nan, nan), names[1], "at one seed")
-    difference = b.replicates.astype(np.float64) - a.replicates
+    difference = b.replicates[:common].astype(np.float64) - a.replicates[:common]
     return _verdict("AUC", b.auc - a.auc, interval(difference), names[1], "at one seed")
 
 

@@ -27,15 +27,18 @@ class Binned:
     high: Float[np.ndarray, " bins"]
 
 
-def weight_profile(snapshot: Snapshot) -> WeightProfile | None:
-    """The profile of the scores the loss really read; None where it reads none (`why_no_weight` says why)."""
+def weight_profile(snapshot: Snapshot, every: int = 1) -> WeightProfile | None:
+    """The profile of the scores the loss really read; None where it reads none (`why_no_weight` says why).
+
+    every: the spread within a bin is taken over each so many-th pair; all other numbers are over all pairs.
+    """
     lens = snapshot.lens
     if lens is None:
         return None
     edges = score_edges(lens.s, lens.candidates)
     of_positives, of_negatives = lens.weight[lens.pos], lens.weight[lens.neg]
     negatives = lens.s[lens.neg]
-    pull, push = binned(lens.s[lens.pos], of_positives, edges), binned(negatives, of_negatives, edges)
+    pull, push = binned(lens.s[lens.pos], of_positives, edges, every), binned(negatives, of_negatives, edges, every)
     score, weight, positive = dots(lens.s, lens.pos, lens.neg, lens.weight)
     # Losses that read proxies or logits see the seen classes only; the others see the whole probe.
     y = snapshot.y if len(lens.s) == len(snapshot.y) else snapshot.y[snapshot.seen]
@@ -75,9 +78,12 @@ def score_edges(s: Float[np.ndarray, "n m"], candidates: str) -> Float[np.ndarra
 
 
 def binned(
-    score: Float[np.ndarray, " k"], weight: Float[np.ndarray, " k"], edges: Float[np.ndarray, " edges"]
+    score: Float[np.ndarray, " k"], weight: Float[np.ndarray, " k"], edges: Float[np.ndarray, " edges"], every: int = 1
 ) -> Binned:
-    """Mean, 10 % and 90 % quantile (linear between order statistics) of the weights in each bin; float32 weights."""
+    """Mean, 10 % and 90 % quantile (linear between order statistics) of the weights in each bin; float32 weights.
+
+    every: the quantiles are those of each so many-th pair.
+    """
     bins = len(edges) - 1
     width = (edges[-1] - edges[0]) / bins
     position = ((score - edges[0]) / width).astype(np.int64).clip(0, bins - 1)
@@ -85,8 +91,10 @@ def binned(
     total = np.bincount(position, weights=weight, minlength=bins)
     mean = np.divide(total, count, out=np.full(bins, np.nan), where=count > 0)
     # Bin and weight packed into one integer: one sort puts every bin's weights in order, one bin after another.
+    position, weight = position[::every], weight[::every]
     key = np.sort((position << 32) | (sortable(weight.astype(np.float32)).astype(np.int64) + (1 << 31)))
     ordered = unsortable(((key & 0xFFFFFFFF) - (1 << 31)).astype(np.int32))
+    count = np.bincount(position, minlength=bins)
     start = np.cumsum(count) - count
     return Binned(mean, *(_quantiles(ordered, start, count, q) for q in (_LOW, _HIGH)))
 

@@ -27,6 +27,7 @@ from models.training.trace import Trace
 
 # Lanes of one process take turns anyway (one core, one torch thread); building a run seeds torch's shared generator.
 TURN = threading.Lock()
+HURRIED = 4  # looks in a hurry between two whole ones, while training goes on
 NO_LOOK, NOW, BESIDE = "", "now", "beside"
 
 
@@ -92,6 +93,8 @@ class LaneActor:
         self._frame: Frame | None = None
         self._looking: Future[Summary] | None = None
         self._look_s = 0.0
+        self._recent: Summary | None = None  # the last whole look
+        self._hurried = 0  # looks since
 
     def advance(self, n: int, look: str = NO_LOOK, packed: bool = False) -> Progress:
         """Train n steps; then, where asked, measure and pack. A divergence is told, not raised.
@@ -119,7 +122,7 @@ class LaneActor:
         if self._looking is not None:  # one at a time, since each turns the axes a little further
             self._looking.result()
             self._looking = None
-        return self._look(self.snapshot())
+        return self._look(self.snapshot(), hurried=False)
 
     def _looked(self, look: str) -> Summary | None:
         """The summary that is ready, if one is; begins the next."""
@@ -129,13 +132,15 @@ class LaneActor:
         if self._looking is not None and self._looking.done():
             ready, self._looking = self._looking.result(), None
         if look == BESIDE and self._looking is None:
-            self._looking = looker().submit(self._look, self.snapshot())
+            self._looking = looker().submit(self._look, self.snapshot(), True)
         return ready
 
-    def _look(self, snapshot: Snapshot) -> Summary:
+    def _look(self, snapshot: Snapshot, hurried: bool) -> Summary:
         began = time.perf_counter()
         self._frame = pca_frame(snapshot.z, self._frame)
-        seen = summarise(snapshot, self._frame)
+        hurried = hurried and self._hurried < HURRIED
+        seen = summarise(snapshot, self._frame, self._recent if hurried else None)
+        self._recent, self._hurried = (self._recent, self._hurried + 1) if hurried else (seen, 0)
         self._look_s = time.perf_counter() - began
         return seen
 

@@ -14,7 +14,7 @@ from models.training.config import RunConfig
 
 Kept = tuple[str, Packed | None]  # a lane's id and state
 _NAME = "lane-"
-LOOK_SHARE, LOOK_MOST_S = 5.0, 0.9  # a summary at most every 5 times its own cost, but at least every 0.9 s
+LOOK_SHARE, LOOK_MOST_S = 4.0, 0.6  # a summary at most every 4 times its own cost, but at least every 0.6 s
 TELL_S = 30.0  # how long a lane says that it was resumed
 
 

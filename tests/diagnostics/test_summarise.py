@@ -107,3 +107,23 @@ def test_losses_on_proxies_and_logits_are_summarised() -> None:
         assert found.weights is not None
         assert found.why_no_weight != ""
         assert np.isfinite(found.weights.heat).all()
+
+
+def test_a_hurried_summary_differs_only_where_it_says() -> None:
+    snapshot = trained()
+    whole = summarise(snapshot)
+    hurried = summarise(snapshot, recent=whole)
+    assert hurried.roc.auc == whole.roc.auc
+    np.testing.assert_array_equal(hurried.scores.negative, whole.scores.negative)
+    assert hurried.points.trustworthiness == whole.points.trustworthiness
+    assert len(hurried.roc.replicates) == 100 < len(whole.roc.replicates)
+    np.testing.assert_array_equal(hurried.roc.replicates, whole.roc.replicates[:100])
+    assert hurried.roc.low == pytest.approx(whole.roc.low, abs=0.5 * (whole.roc.high - whole.roc.low))
+    assert hurried.weights is not None
+    assert whole.weights is not None
+    np.testing.assert_array_equal(hurried.weights.push, whole.weights.push)
+    filled = np.isfinite(hurried.weights.push_high)
+    assert filled.sum() > 10
+    assert not np.array_equal(hurried.weights.push_high[filled], whole.weights.push_high[filled])
+    error = np.abs(hurried.weights.push_high - whole.weights.push_high)[filled]
+    assert np.median(error) < 0.1 * np.nanmax(np.abs(whole.weights.push_high))
