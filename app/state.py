@@ -13,6 +13,7 @@ from app.address import Setup, default_setup, from_query, to_query
 from app.files import ticket
 
 _PAGE = "page"
+CROWD_S = 5.0  # whoever has not drawn for so long is not counted
 MESSAGE_S = 15.0  # a refusal stands on the page so long
 _LIVE = "live"  # the address field that names the board of a live page
 
@@ -90,6 +91,23 @@ def watch(board: str) -> None:
     context = get_script_run_ctx()
     if context is not None:
         _watchers()[board] = context.session_id
+
+
+@st.cache_resource
+def _drawing() -> dict[str, float]:
+    """When each session drew last, by the monotonic clock; in memory only."""
+    return {}
+
+
+def crowd() -> int:
+    """How many sessions, this one included, have drawn in the last seconds."""
+    context, now, seen = get_script_run_ctx(), time.monotonic(), _drawing()
+    if context is not None:
+        seen[context.session_id] = now
+    for session, last in list(seen.items()):
+        if now - last > CROWD_S:
+            seen.pop(session, None)
+    return max(len(seen), 1)
 
 
 def get(key: str, default: Any = None) -> Any:

@@ -16,6 +16,7 @@ from models.catalogue import discover
 from models.spec import Value
 
 TICK_PLAYING, TICK_RESTING = 0.5, 2.0  # seconds between two looks at the board
+CROWD, TICK_CROWDED = 12, 1.0  # more sessions than this share one processor better at half the pace
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
 STYLE = """
 .stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
@@ -48,7 +49,7 @@ def page() -> None:
         st.warning(problem, icon="⚠️")
     _toolbar(lab, view)
     _lanes(lab, view)
-    _live(lab, TICK_PLAYING if view.playing or not view.live else TICK_RESTING)
+    _live(lab, _pace(view))
     state.publish(lab.setup(), lab.page.board)
 
 
@@ -173,6 +174,13 @@ def _add(lab: Lab, key: str) -> None:
         lab.add_lane(str(chosen))
 
 
+def _pace(view: View) -> float:
+    """Seconds between two ticks of this page."""
+    if view.live and not view.playing:
+        return TICK_RESTING
+    return TICK_PLAYING if state.crowd() <= CROWD else TICK_CROWDED
+
+
 def _live(lab: Lab, interval: float) -> None:
     @st.fragment(run_every=interval)
     def tick() -> None:
@@ -185,7 +193,7 @@ def _live(lab: Lab, interval: float) -> None:
         lab_panels.grid(lab, view)
         # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
         state.publish(lab.setup(), lab.page.board)
-        wanted = TICK_PLAYING if view.playing or not view.live else TICK_RESTING
+        wanted = _pace(view)
         ids = tuple(lane.id for lane in view.lanes)
         if wanted != interval or ids != state.get("lanes-drawn", ids):
             state.put("lanes-drawn", ids)

@@ -23,7 +23,6 @@ from models.diagnostics.weights import weight_profile
 from models.snapshot import Snapshot
 from models.training.trace import TraceView
 
-
 HURRIED_REPLICATES, HURRIED_EVERY = 100, 4  # enough for a picture that stands half a second
 
 
@@ -66,9 +65,7 @@ def _verification(items: Items, replicates: int) -> tuple[ScoreHistogram, RocCur
     return histogram(pairs), roc(items.s, items.pos, items.neg, replicates)
 
 
-def _unseen(
-    snapshot: Snapshot, replicates: int
-) -> tuple[ScoreHistogram | None, RocCurve | None, str]:
+def _unseen(snapshot: Snapshot, replicates: int) -> tuple[ScoreHistogram | None, RocCurve | None, str]:
     """Pairs among items of unseen classes, or the reason why there are none."""
     unseen = ~snapshot.seen
     if np.count_nonzero(unseen) < 2:

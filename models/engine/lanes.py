@@ -198,7 +198,8 @@ class Lanes:
 
     def _plan(self, limit: int | None, most: int | None) -> list[tuple[Remote, int]]:
         able = [lane for lane in self.all if lane.trains]
-        seconds = self._settings.slice_s
+        # Lanes of one worker take turns: shorter ones, so that all together look up as often as one would.
+        seconds = self._settings.slice_s * min(self._settings.workers / max(len(able), 1), 1.0)
         behind = [lane for lane in able if lane.step < self.clock]
         if behind:
             return [(lane, min(lane.chunk(seconds), self.clock - lane.step)) for lane in behind]

@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import startup
+from app.views import lab_panels
 from tests.app.boards import LocalBoards
 from tests.app.drawn import Opener, sound
 from tests.conftest import ROOT
@@ -18,6 +19,7 @@ def boards(monkeypatch: pytest.MonkeyPatch) -> LocalBoards:
     monkeypatch.setattr(startup, "warm", lambda: None)
     monkeypatch.setattr(startup, "ready", lambda: True)
     monkeypatch.setattr(startup, "boards", lambda: here)
+    monkeypatch.setattr(lab_panels, "REVEAL", (99,))  # all at once: tests run a page once
     return here
 
 

@@ -7,6 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import startup
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
+from app.views import lab_panels
 from models.catalogue import discover
 from models.training.config import OPTIMISERS, SAMPLERS
 from tests.app.boards import PLAYED, LocalBoards
@@ -109,6 +110,9 @@ def test_every_loss_is_drawn_in_every_panel_and_as_a_table(opened: Opener, key: 
     knobs = [widget for widget in widgets(page) if str(widget.key).startswith("knob-")]
     assert len(knobs) == len(spec.knobs)
     for name in PANELS:
+        page.session_state[f"menu-{name}"] = True
+    sound(page.run())
+    for name in PANELS:
         page.toggle(key=f"table-{name}").set_value(True)
     sound(page.run())
     assert len(page.dataframe) == len(PANELS)
@@ -206,8 +210,36 @@ def test_the_panels_chosen_stand_in_their_usual_order(opened: Opener) -> None:
     pills = page.get("button_group")
     assert pills
     page = press(opened(panels="spectrum,scores"), "step")
+    keys = [part.proto.id.split("-", 2)[-1] for part in page.get("vega_lite_chart")]
+    assert len(keys) == 2
+    for name in ("scores", "spectrum"):
+        page.session_state[f"menu-{name}"] = True
+    sound(page.run())
     keys = [str(toggle.key) for toggle in page.toggle if str(toggle.key).startswith("table-")]
-    assert keys == ["table-scores", "table-spectrum"] or keys == ["table-spectrum", "table-scores"]
+    assert sorted(keys) == ["table-scores", "table-spectrum"]
+
+
+def test_a_menu_is_drawn_while_it_is_open_and_its_choices_outlive_it(opened: Opener) -> None:
+    page = opened()
+    assert not [toggle for toggle in page.toggle if toggle.key == "score-log"]
+    page.session_state["menu-scores"] = True
+    sound(page.run())
+    page.toggle(key="score-log").set_value(True)
+    sound(page.run())
+    page.session_state["menu-scores"] = False
+    sound(page.run())
+    assert not [toggle for toggle in page.toggle if toggle.key == "score-log"]
+    assert "log" in page.get("vega_lite_chart")[0].proto.spec.split("height: density")[1][:6]
+    page.session_state["menu-scores"] = True
+    sound(page.run())
+    assert page.toggle(key="score-log").value is True
+
+
+def test_the_panels_of_a_new_page_come_one_after_another(opened: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab_panels, "REVEAL", (1, 3, 99))
+    page = opened()
+    assert len(page.get("vega_lite_chart")) == 1
+    assert [len(sound(page.run()).get("vega_lite_chart")) for _ in range(2)] == [3, 5]
 
 
 def test_what_if_asks_the_lane_that_has_a_temperature(opened: Opener, boards: LocalBoards) -> None:
