@@ -14,8 +14,6 @@ from models.snapshot import Snapshot
 from models.spec import Value
 from models.training.config import Part, RunConfig
 
-ONE_PRESS_S = 0.1  # nearer presses of one button are one press
-
 
 class Lab:
     """Commands of one browser session. Whatever is refused becomes a message, never a traceback."""
@@ -135,7 +133,7 @@ class Lab:
 
     def step(self, n: int = 1) -> None:
         """Train n steps and stop. A press that the browser's messages deliver twice counts once."""
-        if state.due(f"step-{n}", ONE_PRESS_S) and self.go_live(play=False):
+        if state.fresh(f"step-{n}") and self.go_live(play=False):
             self.attempt(lambda: self.player.step(n))
 
     def run_until(self, **goal: Any) -> None:
@@ -193,6 +191,7 @@ class Lab:
 
     def add_lane(self, key: str) -> None:
         """One more lane with this loss at its defaults; it catches up with the clock."""
+        self.page.added += 1
         setup = self.setup()
         config = setup.with_lane(Part(key)).lanes[-1]
         player = self.player

@@ -14,6 +14,7 @@ from app.files import ticket
 
 _PAGE = "page"
 CROWD_S = 5.0  # whoever has not drawn for so long is not counted
+ECHO_S = 3.0  # an echo comes as late as this on a busy machine
 MESSAGE_S = 15.0  # a refusal stands on the page so long
 _LIVE = "live"  # the address field that names the board of a live page
 
@@ -33,6 +34,8 @@ class PageState:
     draws: int = 0  # how often the panels were drawn: the first times not all at once
     ticket: str = field(default_factory=ticket)  # names the files that this session may fetch
     choices: dict[str, Any] = field(default_factory=dict)  # of controls that are not always drawn
+    echoes: dict[str, float] = field(default_factory=dict)  # presses that came with a tick, and when
+    added: int = 0  # lanes added so far: names the box that adds the next
     round: int = 0  # grows when widgets must be built anew from the setup
 
     def refuse(self, reason: object) -> None:
@@ -131,6 +134,19 @@ def put(key: str, value: Any) -> None:
 def dark() -> bool:
     """True if the browser shows the dark theme."""
     return getattr(st.context.theme, "type", "light") == "dark"
+
+
+def fresh(key: str) -> bool:
+    """False for the second delivery of one press, for buttons outside the part of the page that ticks.
+
+    A tick that leaves the browser just after a press carries the press too, and the press itself follows: what arrives
+    with a tick counts, and the next delivery by itself is its echo.
+    """
+    context, now, echoes = get_script_run_ctx(), time.monotonic(), page().echoes
+    if context is not None and context.fragment_ids_this_run:
+        echoes[key] = now
+        return True
+    return now - echoes.pop(key, -ECHO_S) >= ECHO_S
 
 
 def due(key: str, seconds: float) -> bool:

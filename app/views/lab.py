@@ -155,7 +155,7 @@ def _set_knob(lab: Lab, lane: LaneView, name: str, key: str) -> None:
 
 def _add_lane(lab: Lab) -> None:
     losses = {key: module.SPEC for key, module in discover("losses").items()}
-    key = f"add-{lab.page.round}-{len(lab.setup().lanes)}"
+    key = _add_key(lab)
     st.selectbox(
         "Add a lane",
         list(losses),
@@ -168,9 +168,15 @@ def _add_lane(lab: Lab) -> None:
     )
 
 
+def _add_key(lab: Lab) -> str:
+    """Each lane is added by a box of its own, which is empty when it appears."""
+    return f"add-{lab.page.round}-{lab.page.added}"
+
+
 def _add(lab: Lab, key: str) -> None:
     chosen = state.get(key)
-    if chosen:
+    # The browser may send the choice of a box that has done its work: it must not add a second lane.
+    if chosen and key == _add_key(lab):
         lab.add_lane(str(chosen))
 
 

@@ -81,7 +81,19 @@ def _said(found: Verdict) -> str:
 
 
 def _repeat(lab: Lab, view: View) -> None:
-    _command(lab, "repeat", tuple(range(SEEDS)), view.step)
+    if not _busy(lab, "repeat"):
+        _command(lab, "repeat", tuple(range(SEEDS)), view.step)
+
+
+def _train_sweep(lab: Lab, lane: LaneView) -> None:
+    if not _busy(lab, "sweep"):
+        _command(lab, "sweep", lane.id, "temperature", TEMPERATURES, SWEEP_STEPS)
+
+
+def _busy(lab: Lab, task: str) -> bool:
+    """True while the task runs: one press may be delivered twice, and the second must not begin it anew."""
+    found = getattr(lab.player.state(), task) if lab.player is not None else None
+    return found is not None and found.running
 
 
 def _command(lab: Lab, name: str, *arguments: Any) -> None:
@@ -156,7 +168,7 @@ def _sweep(lab: Lab, view: View, lane: LaneView) -> None:
     st.button(
         "Train eight temperatures",
         key="sweep",
-        on_click=partial(_command, lab, "sweep", lane.id, "temperature", TEMPERATURES, SWEEP_STEPS),
+        on_click=partial(_train_sweep, lab, lane),
         help=f"{SWEEP_STEPS} steps each, from the same start, beside the live lanes; each is a point in the plane.",
     )
 

@@ -1,6 +1,7 @@
 """What the page does behind its controls: the commands of one browser session, and what it draws afterwards."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,7 +23,6 @@ def session(monkeypatch: pytest.MonkeyPatch, boards: LocalBoards) -> PageState:
     """The state of one browser session; every Lab of the test belongs to it."""
     monkeypatch.setattr(state, "watch", lambda board: None)
     monkeypatch.setattr(state, "watched_elsewhere", lambda board: False)
-    monkeypatch.setattr(state, "due", lambda key, seconds: True)
     opened = PageState(small())
     monkeypatch.setattr(state, "page", lambda: opened)
     return opened
@@ -41,7 +41,8 @@ def player_of(session: PageState, boards: LocalBoards) -> LocalPlayer:
     return boards.players[session.board]
 
 
-def test_the_recording_needs_no_board(session: PageState, boards: LocalBoards) -> None:
+def test_the_recording_needs_no_board(session: PageState, boards: LocalBoards, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.live.time", SimpleNamespace(monotonic=lambda: session.opened))
     view = Lab().view()
     assert (view.live, view.playing, session.board, boards.players) == (False, True, None, {})
     assert [lane.status for lane in view.lanes] == ["recording", "recording"]
@@ -71,15 +72,24 @@ def test_pause_on_the_recording_does_nothing(session: PageState, boards: LocalBo
     assert (boards.players, session.message) == ({}, "")
 
 
-def test_a_step_pressed_twice_at_once_counts_once(
+def test_a_press_that_came_with_a_tick_is_not_carried_out_again(
     session: PageState, boards: LocalBoards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(state, "due", lambda key, seconds: asked.append(key) or asked.count(key) == 1)
+    run = SimpleNamespace(session_id="s", fragment_ids_this_run=["tick"])
+    monkeypatch.setattr(state, "get_script_run_ctx", lambda: run)
     Lab().step()
+    run.fragment_ids_this_run = None  # the press itself follows
     Lab().step()
+    assert player_of(session, boards).told == [("step", 1)]
+    Lab().step()  # and this is another press
     Lab().step(20)
-    assert player_of(session, boards).told == [("step", 1), ("step", 20)]
+    assert player_of(session, boards).told == [("step", 1), ("step", 1), ("step", 20)]
+
+
+def test_presses_one_after_another_all_count(session: PageState, boards: LocalBoards) -> None:
+    for _ in range(3):
+        Lab().step()
+    assert player_of(session, boards).told == [("step", 1)] * 3
 
 
 def test_a_knob_turned_on_the_recording_is_the_start_of_the_live_lane(session: PageState, boards: LocalBoards) -> None:
