@@ -31,31 +31,15 @@ from models.training.build import (
 )
 from models.training.config import Event, RunConfig
 from models.training.dataset import Dataset, build
+from models.training.diverged import Diverged, NotFinite
 from models.training.lens import look
 from models.training.trace import Trace
 from models.training.views import augment, natural
 
+__all__ = ["Diverged", "Run"]
+
 _BACK_UP = 50  # steps between copies of the state in memory, to go back to after a divergence
 _SOUND = 10.0  # a loss above this many times what it was at the older copy is already running away
-
-
-class Diverged(ArithmeticError):
-    """The loss or a gradient is not finite; the run has gone back to weights from which it can go on."""
-
-    def __init__(self, step: int, tensor: str, last_loss: float, kept: int) -> None:
-        """`step` failed, `kept` is the step the run stands at now."""
-        before = (
-            f"last finite loss: {last_loss:.4g} at step {step - 1}" if isfinite(last_loss) else "no finite loss yet"
-        )
-        super().__init__(
-            f"Step {step}: {tensor} is not finite ({before}). "
-            f"The weights of step {kept} are kept. Lower the learning rate or raise the temperature, then resume."
-        )
-        self.step, self.tensor, self.last_loss, self.kept = step, tensor, last_loss, kept
-
-
-class _NotFinite(ArithmeticError):
-    """Names the tensor."""
 
 
 class Run:
@@ -116,7 +100,7 @@ class Run:
             self._back_up()
             try:
                 self._train_step()
-            except _NotFinite as found:
+            except NotFinite as found:
                 failed, last = self.step, self.trace.loss[-1] if self.trace.loss else float("nan")
                 self._go_back()
                 raise Diverged(failed, str(found), last, self.step) from None
@@ -233,12 +217,12 @@ class Run:
         loss = self.objective(embeddings)
         value = loss.item()
         if not isfinite(value):
-            raise _NotFinite("the loss")
+            raise NotFinite("the loss")
         loss.backward()
         gradients = [p.grad.flatten() for p in self._parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.cat(gradients)).item()  # one call: half the cost of a norm a tensor
         if not isfinite(norm):
-            raise _NotFinite(f"the gradient of {self._first_bad()}")
+            raise NotFinite(f"the gradient of {self._first_bad()}")
         if self.trace.due(self.step):
             self.trace.log_measures(self.step, self.measures())  # here, where the weights are known to be sound
         self.optimiser.step()
