@@ -141,7 +141,7 @@ class MethodSpec:
     when: str = ""  # one sentence on when to use it
     pitfall: str = ""
     convention: str = ""  # where papers, their code and this differ
-    candidates: str = ""  # what anchors are compared with, for display; empty: the same as without it
+    candidates: str = ""  # what anchors are compared with, or what happens to that, for display
     one_tower: bool = True  # False: not before a loss that needs a batch scored against itself
     known: bool = False  # True: it looks classes up, so it is measured on items of classes that are trained on
 

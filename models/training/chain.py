@@ -80,7 +80,9 @@ class Chain(nn.ModuleDict):
 
     def kind(self, plain: str) -> str:
         """What anchors are compared with, for display: `plain`, or what the methods make of it."""
-        return ", ".join(spec.candidates for spec in self.specs if spec.candidates) or plain
+        others = [spec for spec in self.specs if spec.place == "candidates"]
+        further = [spec.candidates for spec in self.specs if spec.place != "candidates" and spec.candidates]
+        return ", ".join([*([spec.candidates for spec in others] or [plain]), *further])
 
     def no_weight_reason(self, kind: str) -> str:
         """Say why there is no weight per pair of items when methods stand before the loss."""

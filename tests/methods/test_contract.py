@@ -26,7 +26,7 @@ def config_of(key: str, **fields: object) -> RunConfig:
 
 
 def test_there_are_methods_and_they_are_keyed_by_their_spec() -> None:
-    assert set(METHODS) >= {"queue"}
+    assert len(METHODS) > 1
     assert {key: module.SPEC.key for key, module in METHODS.items()} == {key: key for key in METHODS}
 
 

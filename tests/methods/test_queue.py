@@ -1,6 +1,4 @@
-import json
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,11 +9,11 @@ from models.losses.infonce import loss
 from models.methods.queue import NOBODY, Method
 from models.spec import Context
 from models.training.run import Run
-from tests.losses.helpers import on_circle, random_batch, two_views
+from tests.losses.helpers import on_circle, oracle_numbers, random_batch, two_views
 from tests.methods.helpers import made, moment, plain
 from tests.training.helpers import part, small
 
-VFT = json.loads((Path(__file__).parents[1] / "oracles" / "cl_vft.json").read_text())
+VFT = oracle_numbers("cl_vft")
 
 
 def rows(name: str) -> Tensor:
