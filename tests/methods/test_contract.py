@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from models.diagnostics.summarise import summarise
+from models.engine.lane import probe_loss
 from models.geometry import Embeddings
 from models.spec import PLACES
 from models.training.config import Part, RunConfig
-from models.training.run import Run
+from models.training.run import Diverged, Run
 from tests.losses.helpers import degenerate_batches, random_batch, two_views
 from tests.methods.helpers import LOSS, METHODS, Bench, loss_for, settings
 from tests.training.helpers import differing, differing_fields, part, small
@@ -79,6 +81,32 @@ def test_the_lens_shows_what_the_loss_reads(key: str, pairing: str) -> None:
     assert np.abs(lens.weight[lens.neg]).max() > 0
     assert snapshot.weight is None
     assert snapshot.why_no_weight
+
+
+@EVERY
+@PAIRING
+def test_the_page_can_be_drawn(key: str, pairing: str) -> None:
+    run = Run(config_of(key, pairing=pairing))
+    run.advance(3)
+    snapshot = run.snapshot()
+    summary = summarise(snapshot)
+    assert summary.weights is not None
+    assert summary.weights.heat.max() > 0
+    assert np.isfinite(probe_loss(run, snapshot))
+
+
+@EVERY
+def test_what_failed_leaves_no_trace_in_its_state(key: str) -> None:
+    run, calm = Run(config_of(key)), Run(config_of(key))
+    run.advance(60)
+    hook = next(run.encoder.parameters()).register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(Diverged) as caught:
+        run.advance(1)
+    hook.remove()
+    assert caught.value.kept == 50
+    run.advance(8)
+    calm.advance(58)
+    assert differing(run, calm) == []
 
 
 @EVERY
