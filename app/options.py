@@ -11,7 +11,10 @@ from models.training.config import Part, RunConfig
 
 CONFIG_BYTES = 1_000_000
 PARTS = {field.name: field.default.key for field in fields(RunConfig) if isinstance(field.default, Part)}
-_EXCLUDES = {"config": ("resume", "loss", "data"), "resume": ("loss", "data", "steps", "seed", "out")}
+_EXCLUDES = {
+    "config": ("resume", "loss", "data", "method"),
+    "resume": ("loss", "data", "method", "steps", "seed", "out"),
+}
 
 
 def exclusive(args: argparse.Namespace) -> None:
@@ -27,11 +30,13 @@ def exclusive(args: argparse.Namespace) -> None:
 
 
 def raw_config(args: argparse.Namespace) -> dict[str, Any]:
-    """The file, then --loss, --data, --steps, --seed, then --set; raises Refused on what cannot be read."""
+    """The file, then --loss, --data, --method, --steps, --seed, then --set; raises Refused on what cannot be read."""
     raw = {} if args.config is None else read(Path(args.config))
     for name in ("loss", "data"):
         if getattr(args, name) is not None:
             raw[name] = getattr(args, name)
+    if args.method is not None:
+        raw["methods"] = args.method
     for name in ("steps", "seed"):
         if getattr(args, name) is not None:
             raw[name] = _value(getattr(args, name))
@@ -83,12 +88,35 @@ def _set(raw: dict[str, Any], item: str) -> None:
     if not dot:
         raw[where] = text if where in PARTS else _value(text)
         return
+    if where == "methods":
+        _set_method(raw, item)
+        return
     if where not in PARTS:
-        raise Refused(f"--set {item}: {where!r} has no knobs; known: {', '.join(PARTS)}")
-    part = raw.get(where, PARTS[where])
+        raise Refused(f"--set {item}: {where!r} has no knobs; known: {', '.join(PARTS)}, methods.KEY")
+    raw[where] = _with_knob(raw.get(where, PARTS[where]), knob, _value(text))
+
+
+def _set_method(raw: dict[str, Any], item: str) -> None:
+    """methods.KEY.KNOB=VALUE, for a method that the run has."""
+    name, _, text = item.partition("=")
+    _, _, rest = name.partition(".")
+    key, _, knob = rest.partition(".")
+    parts = raw.get("methods", [])
+    if not isinstance(parts, list):
+        return  # RunConfig says what is wrong
+    keys = [part.get("key") if isinstance(part, dict) else part for part in parts]
+    if not knob or key not in keys:
+        raise Refused(f"--set {item}: needs methods.KEY.KNOB=VALUE and --method KEY; methods of this run: {keys}")
+    at = keys.index(key)
+    raw["methods"] = [*parts[:at], _with_knob(parts[at], knob, _value(text)), *parts[at + 1 :]]
+
+
+def _with_knob(part: Any, knob: str, value: Any) -> Any:
+    """A part with one more knob; what is no part is left to RunConfig, which says what is wrong."""
     part = {"key": part} if isinstance(part, str) else part
-    if isinstance(part, dict) and isinstance(part.get("knobs", {}), dict):  # else RunConfig says what is wrong
-        raw[where] = {**part, "knobs": {**part.get("knobs", {}), knob: _value(text)}}
+    if not isinstance(part, dict) or not isinstance(part.get("knobs", {}), dict):
+        return part
+    return {**part, "knobs": {**part.get("knobs", {}), knob: value}}
 
 
 def _value(text: str) -> Any:

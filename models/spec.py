@@ -127,6 +127,28 @@ class LossSpec:
     detached: str = ""  # what backward holds constant, in words; empty: dL/ds is the derivative of the value
 
 
+@dataclass(frozen=True)
+class MethodSpec:
+    """What a method says of itself: it changes what stands before a loss, and leaves the loss's formula alone."""
+
+    key: str
+    name: str
+    paper: Paper
+    place: str  # one of PLACES: what it changes; a run has at most one method at each place, worked in this order
+    reads: tuple[str, ...]  # the kinds of loss it can stand before: "scores", "embeddings", "logits"
+    knobs: tuple[Knob, ...] = ()
+    formula: str = ""  # LaTeX
+    when: str = ""  # one sentence on when to use it
+    pitfall: str = ""
+    convention: str = ""  # where papers, their code and this differ
+    candidates: str = ""  # what anchors are compared with, or what happens to that, for display
+    one_tower: bool = True  # False: not before a loss that needs a batch scored against itself
+    known: bool = False  # True: it looks classes up, so it is measured on items of classes that are trained on
+
+
+PLACES = ("candidates", "heads", "scores")
+
+
 class TooLarge(ValueError):
     """A loss refuses a batch that would not fit in memory; the message names the batch and a remedy."""
 

@@ -34,7 +34,7 @@ START_S = 60  # generous: the machine may be busy, and no test asserts a time
 # Shapes and types of annotations are checked on every call in the tests; the app itself pays nothing for them.
 # A whole number may stand for a float, as everywhere in Python.
 CHECK = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
-install_import_hook(["models.geometry", "models.losses", "models.diagnostics"], CHECK)
+install_import_hook(["models.geometry", "models.losses", "models.methods", "models.diagnostics"], CHECK)
 torch.set_num_threads(1)
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")

@@ -19,7 +19,10 @@ FORBIDDEN = {
     "components/panels": {"streamlit", "torch", "models.training.run", "models.objective", "models.sensitivity"},
     "components/theme.py": {"streamlit", "torch"},
 }
-LOSS_MAY_IMPORT = {"models.geometry", "models.spec", "models.fused_softmax"}
+MAY_IMPORT = {
+    "losses": {"models.geometry", "models.spec", "models.fused_softmax"},
+    "methods": {"models.geometry", "models.spec", "models.method_common"},
+}
 
 
 def name_of(path: Path) -> str:
@@ -91,13 +94,14 @@ def test_no_cycles() -> None:
     assert len(list(TopologicalSorter(graph).static_order())) == len(known)  # raises CycleError naming the cycle
 
 
-def test_a_loss_imports_no_other_loss() -> None:
-    files = [path for path in (ROOT / "models" / "losses").glob("*.py") if path.stem != "__init__"]
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_loss_or_method_imports_no_other(package: str) -> None:
+    files = [path for path in (ROOT / "models" / package).glob("*.py") if path.stem != "__init__"]
     ours = [
         (path.stem, name)
         for path in files
         for _, name in imports(tree_of(path))
-        if name.split(".")[0] in LAYERS and not any(below(name, allowed) for allowed in LOSS_MAY_IMPORT)
+        if name.split(".")[0] in LAYERS and not any(below(name, allowed) for allowed in MAY_IMPORT[package])
     ]
     assert files
     assert ours == []
@@ -117,9 +121,9 @@ def test_functions_are_short(path: Path) -> None:
     assert long == []
 
 
-@pytest.mark.parametrize(("package", "tests"), [("losses", "losses"), ("data", "data"), ("encoders", "encoders")])
-def test_every_part_has_its_test_file(package: str, tests: str) -> None:
+@pytest.mark.parametrize("package", ["losses", "data", "encoders", "methods"])
+def test_every_part_has_its_test_file(package: str) -> None:
     parts = {path.stem for path in (ROOT / "models" / package).glob("*.py")} - {"__init__"}
-    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / tests).glob("test_*.py")}
+    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests" / package).glob("test_*.py")}
     assert parts
     assert parts - tested == set()

@@ -28,6 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", metavar="DIR", help="go on with a run that --out left there")
     parser.add_argument("--loss", metavar="KEY", help="see python -m app losses")
     parser.add_argument("--data", metavar="KEY")
+    parser.add_argument(
+        "--method", metavar="KEY", action="append", help="what changes pairs before the loss, repeatable: queue"
+    )
     parser.add_argument("--steps", metavar="N")
     parser.add_argument("--seed", metavar="N")
     parser.add_argument(
@@ -35,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="one setting, repeatable: loss.temperature=0.2, encoder.dim=16, optimiser=sgd, pairing=views",
+        help="one setting, repeatable: loss.temperature=0.2, encoder.dim=16, pairing=views, methods.queue.size=64",
     )
     parser.add_argument("--out", metavar="DIR", help="keep the run, metrics.json and trace.csv there")
     parser.add_argument("--force", action="store_true", help="replace a run that stands in --out")

@@ -8,7 +8,7 @@ from typing import Any
 
 from models.catalogue import find
 from models.data_common import CORRUPTION
-from models.spec import Knob, Value, check_knobs
+from models.spec import PLACES, Knob, MethodSpec, Value, check_knobs
 
 SAMPLERS: dict[str, tuple[Knob, ...]] = {
     "balanced": (
@@ -81,6 +81,27 @@ def _part(field_name: str, given: Part) -> Part:
     return Part(given.key, tuple(sorted(checked.items())))
 
 
+def _methods(given: tuple[Part, ...], loss: str) -> tuple[Part, ...]:
+    """The methods in the order in which they work; raises ValueError if two exclude each other or the loss."""
+    parts = sorted((_part("methods", part) for part in given), key=lambda part: PLACES.index(_method(part).place))
+    reader = find("losses", loss).SPEC
+    for before, part in zip((None, *parts), parts, strict=False):
+        spec = _method(part)
+        if before is not None and _method(before).place == spec.place:
+            raise ValueError(f"methods {before.key} and {part.key} both change the {spec.place}: leave one out")
+        if reader.reads not in spec.reads:
+            kinds = " or ".join(spec.reads)
+            raise ValueError(f"method {part.key} needs a loss that reads {kinds}, but {loss} reads {reader.reads}")
+        if reader.one_tower and not spec.one_tower:
+            raise ValueError(f"method {part.key} adds candidates, but {loss} needs a batch scored against itself")
+    return tuple(parts)
+
+
+def _method(part: Part) -> MethodSpec:
+    spec: MethodSpec = find("methods", part.key).SPEC
+    return spec
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """One run. Construction completes the knobs with their defaults and raises ValueError on anything unknown."""
@@ -99,7 +120,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         for name in ("data", "encoder", "loss", "sampler", "optimiser"):
             object.__setattr__(self, name, _part(name, getattr(self, name)))
-        object.__setattr__(self, "methods", tuple(_part("methods", part) for part in self.methods))
+        object.__setattr__(self, "methods", _methods(self.methods, self.loss.key))
         object.__setattr__(self, "steps", STEPS.check(self.steps))
         object.__setattr__(self, "seed", SEED.check(self.seed))
         if self.pairing not in PAIRINGS:

@@ -16,13 +16,21 @@ def look(objective: Objective, anchors: Embeddings, candidates: Embeddings | Non
     """The lens of one loss; None if it reads no scores or too many. kind: what the candidates are, for display."""
     with torch.no_grad():
         scores = objective.view(anchors, candidates)
+    return look_at(objective, scores, anchors, kind)
+
+
+def look_at(
+    objective: Objective, scores: Scores | None, anchors: Embeddings, kind: str, rows: int | None = None
+) -> Lens | None:
+    """The lens of scores that a loss is given; only the first `rows` anchors are shown, whose weights count all."""
     if scores is None:
         return None
     try:
         weight = objective.weights(scores, anchors)
     except TooLarge:  # the page says so, see no_weight_reason
         return None
-    s, pos, neg, seen_weight = (t.detach().cpu().numpy() for t in (scores.s, scores.pos, scores.neg, weight))
+    shown = (scores.s, scores.pos, scores.neg, weight)
+    s, pos, neg, seen_weight = (t[:rows].detach().cpu().numpy() for t in shown)
     grid, pull, push = _curves(objective, scores)
     return Lens(s, pos, neg, seen_weight, kind, grid, pull, push)
 

@@ -11,51 +11,32 @@ from torch import Tensor, nn
 
 from models.diagnostics.measure import measure
 from models.geometry import Embeddings, score
-from models.objective import Objective, no_weight_reason, seeded
+from models.objective import Objective, no_weight_reason
 from models.snapshot import Lens, Snapshot
 from models.spec import Context, Value
 from models.training import keep
 from models.training.build import (
     LOSS_INIT,
     OPTION,
-    PROBE_VIEWS,
-    VIEWS,
-    Plan,
     batch_counts,
     build_encoder,
     build_optimiser,
     device,
     digest,
     seed_of,
-    step_generator,
 )
+from models.training.chain import Chain
 from models.training.config import Event, RunConfig
 from models.training.dataset import Dataset, build
-from models.training.lens import look
+from models.training.diverged import Diverged, NotFinite
+from models.training.feed import Feed
+from models.training.lens import look, look_at
 from models.training.trace import Trace
-from models.training.views import augment, natural
+
+__all__ = ["Diverged", "Run"]
 
 _BACK_UP = 50  # steps between copies of the state in memory, to go back to after a divergence
 _SOUND = 10.0  # a loss above this many times what it was at the older copy is already running away
-
-
-class Diverged(ArithmeticError):
-    """The loss or a gradient is not finite; the run has gone back to weights from which it can go on."""
-
-    def __init__(self, step: int, tensor: str, last_loss: float, kept: int) -> None:
-        """`step` failed, `kept` is the step the run stands at now."""
-        before = (
-            f"last finite loss: {last_loss:.4g} at step {step - 1}" if isfinite(last_loss) else "no finite loss yet"
-        )
-        super().__init__(
-            f"Step {step}: {tensor} is not finite ({before}). "
-            f"The weights of step {kept} are kept. Lower the learning rate or raise the temperature, then resume."
-        )
-        self.step, self.tensor, self.last_loss, self.kept = step, tensor, last_loss, kept
-
-
-class _NotFinite(ArithmeticError):
-    """Names the tensor."""
 
 
 class Run:
@@ -66,44 +47,34 @@ class Run:
         self.config, self.step, self.trace = config, 0, Trace()
         self.device = device()
         self.data: Dataset = build(config.data, config.seed)
-        self._x = torch.from_numpy(self.data.source.x).to(self.device)
-        views = self.data.source.views
-        self._views = None if views is None else torch.from_numpy(views).to(self.device)
-        self._y = torch.from_numpy(self.data.y).to(self.device)
-        self._rows = torch.from_numpy(self.data.train).to(self.device)
-        self._plan = Plan(self.data.y, config.sampler, config.seed)
+        self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
         context = Context(int(config.encoder["dim"]), self.data.seen_classes, len(self.data.train))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, LOSS_INIT))
             self.objective = Objective(config.loss, context).to(self.device)
+        self.chain = Chain(config, self.encoder, self.objective).to(self.device)
         self._parameters = self.parameters()
         self.optimiser = build_optimiser(config.optimiser, self._parameters)
-        self._counts = batch_counts(self._y[self._plan.at(0)], config.pairing)
+        self._counts = batch_counts(self.feed.labels(0), config.pairing)
         self._initial = digest(self.encoder.state_dict().values())
         self._backups: list[tuple[int, dict[str, Tensor]]] = []  # the last two, oldest first
         self._apply_events()
 
     def parameters(self) -> list[nn.Parameter]:
-        """Trained parameters: the encoder's, then those of the loss."""
-        return [*self.encoder.parameters(), *self.objective.parameters()]
+        """Trained parameters: the encoder's, then those of the loss and of the methods."""
+        modules = (self.encoder, self.objective, self.chain)
+        return [p for module in modules for p in module.parameters() if p.requires_grad]
 
     @property
     def label(self) -> str:
-        """Short name: the loss and its knobs as they are now."""
+        """Short name: the loss and its knobs as they are now, and the methods."""
         knobs = ", ".join(f"{name} {_short(value)}" for name, value in self.objective.knobs.items())
-        return f"{self.objective.spec.name} ({knobs})" if knobs else self.objective.spec.name
+        return self.objective.spec.name + (f" ({knobs})" if knobs else "") + self.chain.label
 
     def checksums(self) -> dict[str, str]:
         """Proof of a fair comparison: initial weights, first epoch of batches and first views, as short hashes."""
-        plan = self._plan.epoch(0).numpy()
-        batches = digest([torch.from_numpy(self.data.train[plan]), torch.from_numpy(self.data.y[plan])])
-        views = "none"
-        if self.config.pairing == "views":
-            generator = step_generator(self.config.seed, VIEWS, 0)
-            rows = self._rows[self._plan.at(0)]
-            views = digest([self._view(rows, generator), self._view(rows, generator)])
-        return {"weights": self._initial, "batches": batches, "views": views}
+        return {"weights": self._initial, **self.feed.checksums()}
 
     def set(self, knob: str, value: Value) -> None:
         """Change `loss.<knob>` or `optimiser.<knob>` from this step on; kept as an event of the config."""
@@ -116,7 +87,7 @@ class Run:
             self._back_up()
             try:
                 self._train_step()
-            except _NotFinite as found:
+            except NotFinite as found:
                 failed, last = self.step, self.trace.loss[-1] if self.trace.loss else float("nan")
                 self._go_back()
                 raise Diverged(failed, str(found), last, self.step) from None
@@ -147,9 +118,9 @@ class Run:
             label=self.label,
             trace=self.trace.view(),
             config=self.config,
-            levels=self.objective.levels(self._counts),
+            levels=self._levels(),
             lens=lens,
-            why_no_weight=no_weight_reason(self.objective, refused=lens is None),
+            why_no_weight=no_weight_reason(self.objective, refused=lens is None) or self._why_no_weight(lens),
             why_no_unseen=data.why_no_unseen,
         )
 
@@ -174,7 +145,7 @@ class Run:
 
     def restore(self, step: int, trace: Trace, tensors: Mapping[str, Tensor]) -> None:
         """Take over a saved state."""
-        for prefix, module in (("encoder.", self.encoder), ("objective.", self.objective)):
+        for prefix, module in (("encoder.", self.encoder), ("objective.", self.objective), ("methods.", self.chain)):
             own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             module.load_state_dict(own)
         groups = self.optimiser.state_dict()["param_groups"]
@@ -202,6 +173,7 @@ class Run:
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"encoder.{name}": t for name, t in self.encoder.state_dict().items()}
         tensors |= {f"objective.{name}": t for name, t in self.objective.state_dict().items()}
+        tensors |= {f"methods.{name}": t for name, t in self.chain.state_dict().items()}
         return tensors | keep.optimiser_tensors(self.optimiser)
 
     def _apply_events(self) -> None:
@@ -228,25 +200,26 @@ class Run:
 
     def _train_step(self) -> None:
         self._apply_events()
-        embeddings = self._batch(self.step)
+        x, y, instance = self.feed.batch(self.step)
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.objective(embeddings)
+        loss = self.chain.loss(Embeddings(self.encoder(x), y, instance), x, self.step)
         value = loss.item()
         if not isfinite(value):
-            raise _NotFinite("the loss")
-        loss.backward()
+            raise NotFinite("the loss")
+        loss.backward()  # type: ignore[no-untyped-call]
         gradients = [p.grad.flatten() for p in self._parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.cat(gradients)).item()  # one call: half the cost of a norm a tensor
         if not isfinite(norm):
-            raise _NotFinite(f"the gradient of {self._first_bad()}")
+            raise NotFinite(f"the gradient of {self._first_bad()}")
         if self.trace.due(self.step):
             self.trace.log_measures(self.step, self.measures())  # here, where the weights are known to be sound
         self.optimiser.step()
+        self.chain.after()
         self.trace.log_step(value, norm)
         self.step += 1
 
     def _first_bad(self) -> str:
-        modules = (("encoder", self.encoder), ("loss", self.objective))
+        modules = (("encoder", self.encoder), ("loss", self.objective), ("method", self.chain))
         for prefix, module in modules:
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
@@ -254,28 +227,17 @@ class Run:
         return "all parameters together"
 
     def _batch(self, step: int) -> Embeddings:
-        chosen = self._plan.at(step)
-        rows, y = self._rows[chosen], self._y[chosen]
-        if self.config.pairing == "label":
-            return Embeddings(self.encoder(self._x[rows]), y)
-        generator = step_generator(self.config.seed, VIEWS, step)
-        both = torch.cat([self._view(rows, generator), self._view(rows, generator)])
-        instance = torch.arange(len(rows), device=self.device).repeat(2)
-        return Embeddings(self.encoder(both), y.repeat(2), instance)
-
-    def _view(self, rows: Tensor, generator: torch.Generator) -> Tensor:
-        """One view of each row: a natural one where the data has several, else an augmented one."""
-        strength = self.config.data.number("view_strength")
-        if self._views is not None:
-            return natural(self._views, rows, strength, generator)
-        return augment(self._x[rows], self.data.spec.kind, strength, generator)
+        x, y, instance = self.feed.batch(step)
+        return Embeddings(self.encoder(x), y, instance)
 
     @torch.no_grad()
     def _embed(self, rows: np.ndarray) -> Tensor:
-        return self.encoder(self._x[torch.from_numpy(rows).to(self.device)])  # type: ignore[no-any-return]
+        return self.encoder(self.feed.x[torch.from_numpy(rows).to(self.device)])  # type: ignore[no-any-return]
 
     def _lens(self, z: Tensor, y: Tensor) -> Lens | None:
         """What the loss reads on the probe and the weights it gives there."""
+        if self.config.methods:
+            return self._lens_of_methods(y)
         anchors, candidates, kind = Embeddings(z, y), None, "items"
         if self.objective.spec.reads != "scores":
             seen = torch.from_numpy(self.data.probe_seen).to(self.device)
@@ -285,12 +247,33 @@ class Run:
             anchors, candidates, kind = *self._probe_views(y), "second views"
         return look(self.objective, anchors, candidates, kind)
 
-    def _probe_views(self, y: Tensor) -> tuple[Embeddings, Embeddings]:
-        rows = torch.from_numpy(self.data.probe).to(self.device)
-        instance = torch.arange(len(rows), device=self.device)
-        generator = seeded(self.config.seed, PROBE_VIEWS)
+    def _lens_of_methods(self, y: Tensor) -> Lens | None:
+        """The same where methods change what the loss reads: the probe goes the way of a batch."""
+        of_pairs = self.objective.spec.reads == "scores"
+        kind = {"scores": "items", "logits": "class logits"}.get(self.objective.spec.reads, "class proxies")
+        all_of_them = of_pairs and not self.chain.seen_only
+        chosen = torch.from_numpy(self.data.probe_seen | all_of_them).to(self.device)
+        x, y = self.feed.x[torch.from_numpy(self.data.probe).to(self.device)][chosen], y[chosen]
+        instance, rows = None, len(y)
+        if self.config.pairing == "views" and of_pairs:
+            kind = "both views"
+            x = torch.cat([view[chosen] for view in self.feed.probe_views()])
+            y, instance = y.repeat(2), torch.arange(rows, device=self.device).repeat(2)
         with torch.no_grad():
-            first, second = (self.encoder(self._view(rows, generator)) for _ in range(2))
+            pool = self.chain.look(Embeddings(self.encoder(x), y, instance), x, self.step)
+        return look_at(self.objective, pool.scores, pool.anchors, self.chain.kind(kind), rows)
+
+    def _why_no_weight(self, lens: Lens | None) -> str:
+        return "" if lens is None or not self.config.methods else self.chain.no_weight_reason(lens.candidates)
+
+    def _levels(self) -> dict[str, float]:
+        counts = self._counts if not self.config.methods else self.chain.counts(*self.feed.batch(0)[1:])
+        return {} if counts is None else self.objective.levels(counts)
+
+    def _probe_views(self, y: Tensor) -> tuple[Embeddings, Embeddings]:
+        instance = torch.arange(len(y), device=self.device)
+        with torch.no_grad():
+            first, second = (self.encoder(view) for view in self.feed.probe_views())
         return Embeddings(first, y, instance), Embeddings(second, y, instance)
 
 

@@ -20,10 +20,11 @@ def small(loss: str = "infonce", **fields: object) -> RunConfig:
 
 
 def numbers(run: Run) -> dict[str, np.ndarray]:
-    """Weights of encoder and loss, optimiser and trace."""
+    """Weights of encoder and loss, state of the methods, optimiser and trace."""
     trace = run.trace.view()
     tensors = {f"encoder.{k}": t for k, t in run.encoder.state_dict().items()}
     tensors |= {f"objective.{k}": t for k, t in run.objective.state_dict().items()}
+    tensors |= {f"methods.{k}": t for k, t in run.chain.state_dict().items()}
     tensors |= optimiser_tensors(run.optimiser)
     columns = {"loss": trace.loss, "grad_norm": trace.grad_norm, "measured_step": trace.measured_step}
     columns |= {f"measured.{k}": column for k, column in trace.measured.items()}

@@ -1,0 +1,61 @@
+"""What a run reads: its items on the device, the batch of every step, and the views of an item."""
+
+import torch
+from torch import Tensor
+
+from models.objective import seeded
+from models.training.build import PROBE_VIEWS, VIEWS, Plan, digest, step_generator
+from models.training.config import RunConfig
+from models.training.dataset import Dataset
+from models.training.views import augment, natural
+
+
+class Feed:
+    """Batches depend on config and step alone: nothing is remembered between them."""
+
+    def __init__(self, config: RunConfig, data: Dataset, device: torch.device) -> None:
+        self.config, self.data, self.device = config, data, device
+        self.x = torch.from_numpy(data.source.x).to(device)
+        views = data.source.views
+        self._views = None if views is None else torch.from_numpy(views).to(device)
+        self._y = torch.from_numpy(data.y).to(device)
+        self._rows = torch.from_numpy(data.train).to(device)
+        self._plan = Plan(data.y, config.sampler, config.seed)
+
+    def labels(self, step: int) -> Tensor:
+        """Labels of the items of one step."""
+        return self._y[self._plan.at(step)]
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What the encoder reads at a step, the labels, and, of two views, which of them show one item."""
+        chosen = self._plan.at(step)
+        rows, y = self._rows[chosen], self._y[chosen]
+        if self.config.pairing == "label":
+            return self.x[rows], y, None
+        both = torch.cat(self._two_views(rows, step_generator(self.config.seed, VIEWS, step)))
+        return both, y.repeat(2), torch.arange(len(rows), device=self.device).repeat(2)
+
+    def probe_views(self) -> list[Tensor]:
+        """Two views of every item of the probe, the same ones whenever it is measured."""
+        rows = torch.from_numpy(self.data.probe).to(self.device)
+        return self._two_views(rows, seeded(self.config.seed, PROBE_VIEWS))
+
+    def checksums(self) -> dict[str, str]:
+        """The first epoch of batches and the first views, as short hashes."""
+        plan = self._plan.epoch(0).numpy()
+        batches = digest([torch.from_numpy(self.data.train[plan]), torch.from_numpy(self.data.y[plan])])
+        views = "none"
+        if self.config.pairing == "views":
+            rows = self._rows[self._plan.at(0)]
+            views = digest(self._two_views(rows, step_generator(self.config.seed, VIEWS, 0)))
+        return {"batches": batches, "views": views}
+
+    def _two_views(self, rows: Tensor, generator: torch.Generator) -> list[Tensor]:
+        return [self._view(rows, generator), self._view(rows, generator)]
+
+    def _view(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """One view of each row: a natural one where the data has several, else an augmented one."""
+        strength = self.config.data.number("view_strength")
+        if self._views is not None:
+            return natural(self._views, rows, strength, generator)
+        return augment(self.x[rows], self.data.spec.kind, strength, generator)
