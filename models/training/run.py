@@ -257,11 +257,11 @@ class Run:
         chosen = self._plan.at(step)
         rows, y = self._rows[chosen], self._y[chosen]
         if self.config.pairing == "label":
-            return Embeddings(self.encoder(self._x[rows]), y)
+            return Embeddings(self.encoder(self._x[rows]), y, sample=chosen)
         generator = step_generator(self.config.seed, VIEWS, step)
         both = torch.cat([self._view(rows, generator), self._view(rows, generator)])
         instance = torch.arange(len(rows), device=self.device).repeat(2)
-        return Embeddings(self.encoder(both), y.repeat(2), instance)
+        return Embeddings(self.encoder(both), y.repeat(2), instance, chosen.repeat(2))
 
     def _view(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """One view of each row: a natural one where the data has several, else an augmented one."""
