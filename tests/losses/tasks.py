@@ -1,6 +1,7 @@
 """What the contract test hands to a loss of logits, by the target that its SPEC declares."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -57,3 +58,24 @@ def _preference(batch: Embeddings, logits: Tensor) -> tuple[Scores, Given]:
 
 
 _TASKS = {"class": _class, "binary": _binary, "multilabel": _multilabel, "real": _real, "preference": _preference}
+
+
+def value_and_slope(
+    function: Callable[..., Tensor], logits: Tensor, *rest: Tensor, **knobs: object
+) -> tuple[float, Tensor]:
+    """Value of a loss and its gradient at the first thing it is given."""
+    leaf = logits.detach().clone().requires_grad_()
+    value = function(leaf, *rest, **knobs)
+    (slope,) = torch.autograd.grad(value, leaf)
+    return value.item(), slope
+
+
+def logits_of(rows: int, columns: int, *, seed: int = 0, spread: float = 2.0) -> Tensor:
+    """Gaussian logits, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    return spread * torch.randn(rows, columns, generator=generator, dtype=torch.float64)
+
+
+def stored_logits(numbers: dict[str, Any], target: str = "labels") -> tuple[Tensor, Tensor]:
+    """Logits and targets of a stored oracle."""
+    return torch.tensor(numbers["inputs"]["logits"], dtype=torch.float64), torch.tensor(numbers["inputs"][target])
