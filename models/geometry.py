@@ -15,6 +15,7 @@ class Embeddings:
     z: Float[Tensor, "n d"]
     y: Int[Tensor, " n"]
     instance: Int[Tensor, " n"] | None = None
+    sample: Int[Tensor, " n"] | None = None  # position in the training set, for a loss that remembers its items
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,12 +14,18 @@ from models.training.config import Part
 
 
 class Objective(nn.Module):
-    """Loss of a batch of embeddings. Knobs may change between steps; parameters of the loss are trained along."""
+    """Loss of a batch of embeddings. Knobs may change between steps; parameters of the loss are trained along.
+
+    Raises ValueError if the loss needs other targets than one class for each item.
+    """
 
     def __init__(self, part: Part, context: Context) -> None:
         super().__init__()
         self.module: Any = find("losses", part.key)
         self.spec: LossSpec = self.module.SPEC
+        reason = refusal(self.spec, context.classes)
+        if reason:
+            raise ValueError(reason)
         self.knobs: dict[str, Value] = part.values
         self.context = context
         self.own: nn.Module | None = None
@@ -59,7 +65,10 @@ class Objective(nn.Module):
             call = self.own if self.own is not None else self._call
             return call(embeddings)
         if self.spec.reads == "logits":
-            return self._call(scores.s, embeddings.y)
+            # Of two classes, the logit of a binary loss is that of the second against the first.
+            logits = scores.s[:, 1] - scores.s[:, 0] if self.spec.target == "binary" else scores.s
+            besides = {name: getattr(embeddings, name) for name in (self.spec.also,) if name}
+            return self._call(logits, embeddings.y, **besides)
         if self.spec.reads == "embeddings":
             return self.own.from_scores(scores)  # type: ignore[union-attr,operator,no-any-return]
         return self._call(scores)
@@ -68,10 +77,10 @@ class Objective(nn.Module):
         """The loss of given scores, for losses that read scores."""
         return self._call(scores)
 
-    def _call(self, *what: Any) -> Tensor:
+    def _call(self, *what: Any, **besides: Any) -> Tensor:
         if self.own is not None:
-            return self.own(*what)  # type: ignore[no-any-return]
-        return self.module.loss(*what, **self.knobs)  # type: ignore[no-any-return]
+            return self.own(*what, **besides)  # type: ignore[no-any-return]
+        return self.module.loss(*what, **besides, **self.knobs)  # type: ignore[no-any-return]
 
     def weights(self, scores: Scores, embeddings: Embeddings) -> Tensor:
         """Signed dL/ds at the scores that `view` returned."""
@@ -84,6 +93,20 @@ class Objective(nn.Module):
             counts = replace(counts, classes=self.context.classes)
         values = {level.name: level.value(counts, self.knobs) for level in self.spec.levels}
         return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def refusal(spec: LossSpec, classes: int) -> str:
+    """Say why a loss cannot be trained on items that are each of one of so many classes; empty if it can."""
+    if (spec.target == "class" and classes >= spec.fewest_classes) or (spec.target == "binary" and classes == 2):
+        return ""
+    needs = {
+        "class": f"data of at least {spec.fewest_classes} classes",
+        "binary": "data of two classes, such as faces",
+        "multilabel": "data whose items carry several labels each",
+        "real": "data with a number to predict for each item",
+        "preference": "pairs of answers with their log-probabilities under a policy and a reference",
+    }[spec.target]
+    return f"{spec.name} needs {needs}; here each item is of one of {classes} classes."
 
 
 def no_weight_reason(objective: Objective, refused: bool = False) -> str:

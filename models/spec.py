@@ -76,6 +76,15 @@ class Paper:
     status: str = "verified (paper)"
 
 
+TARGETS = {
+    "class": "logits (n, c), target (n,) whole numbers from 0 to c - 1",
+    "binary": "logits (n,), target (n,) of 0 and 1",
+    "multilabel": "logits (n, c), target (n, c) of 0 and 1, several of which may be 1",
+    "real": "logits (n, bins), target (n,) real numbers",
+    "preference": "log-probabilities (n, 2) of the better and the worse answer, target (n, 2) those of a reference",
+}
+
+
 @dataclass(frozen=True, eq=False)
 class Counts:
     """How many positives and negatives each anchor of a batch has; the reference levels are functions of this."""
@@ -124,6 +133,9 @@ class LossSpec:
     rowwise: bool = True  # an anchor's term looks at its own row only
     one_tower: bool = False  # True: needs a batch scored against itself, not anchors against other candidates
     has_value: bool = True  # False: only the gradient means something
+    target: str = "class"  # that goes with logits: a key of TARGETS
+    fewest_classes: int = 2  # that a loss of class logits makes sense of
+    also: str = ""  # what a loss of logits takes besides, by name and None if it is not there: "sample" or "z"
     detached: str = ""  # what backward holds constant, in words; empty: dL/ds is the derivative of the value
 
 

@@ -88,9 +88,9 @@ class Chain(nn.ModuleDict):
         """Say why there is no weight per pair of items when methods stand before the loss."""
         return f"{', '.join(spec.name for spec in self.specs)} changes what the loss reads: the weights are of {kind}."
 
-    def counts(self, y: Tensor, instance: Tensor | None) -> Counts | None:
+    def counts(self, batch: Embeddings) -> Counts | None:
         """Positives and negatives of each anchor; None where reference levels have lost their meaning."""
-        found = [method.counts(Embeddings(torch.empty(len(y), 0), y, instance)) for _, method in self._hooks]
+        found = [method.counts(batch) for _, method in self._hooks]
         return found[0] if len(found) == 1 else None
 
     def _moment(self, key: str, x: Tensor, number: int, *, training: bool) -> Step:

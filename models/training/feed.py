@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from models.geometry import Embeddings
 from models.objective import seeded
 from models.training.build import PROBE_VIEWS, VIEWS, Plan, digest, step_generator
 from models.training.config import RunConfig
@@ -26,14 +27,15 @@ class Feed:
         """Labels of the items of one step."""
         return self._y[self._plan.at(step)]
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """What the encoder reads at a step, the labels, and, of two views, which of them show one item."""
+    def batch(self, step: int) -> tuple[Tensor, Embeddings]:
+        """What the encoder reads at a step, and all that is known of its rows but their embeddings, which are empty."""
         chosen = self._plan.at(step)
         rows, y = self._rows[chosen], self._y[chosen]
         if self.config.pairing == "label":
-            return self.x[rows], y, None
+            return self.x[rows], _unread(y, None, chosen)
         both = torch.cat(self._two_views(rows, step_generator(self.config.seed, VIEWS, step)))
-        return both, y.repeat(2), torch.arange(len(rows), device=self.device).repeat(2)
+        instance = torch.arange(len(rows), device=self.device).repeat(2)
+        return both, _unread(y.repeat(2), instance, chosen.repeat(2))
 
     def probe_views(self) -> list[Tensor]:
         """Two views of every item of the probe, the same ones whenever it is measured."""
@@ -59,3 +61,7 @@ class Feed:
         if self._views is not None:
             return natural(self._views, rows, strength, generator)
         return augment(self.x[rows], self.data.spec.kind, strength, generator)
+
+
+def _unread(y: Tensor, instance: Tensor | None, sample: Tensor) -> Embeddings:
+    return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample)

@@ -1,6 +1,7 @@
 """Run: the one mutable object. advance(n) trains, snapshot() measures, save and load keep it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Self
@@ -200,9 +201,9 @@ class Run:
 
     def _train_step(self) -> None:
         self._apply_events()
-        x, y, instance = self.feed.batch(self.step)
+        x, batch = self.feed.batch(self.step)
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.chain.loss(Embeddings(self.encoder(x), y, instance), x, self.step)
+        loss = self.chain.loss(replace(batch, z=self.encoder(x)), x, self.step)
         value = loss.item()
         if not isfinite(value):
             raise NotFinite("the loss")
@@ -227,8 +228,8 @@ class Run:
         return "all parameters together"
 
     def _batch(self, step: int) -> Embeddings:
-        x, y, instance = self.feed.batch(step)
-        return Embeddings(self.encoder(x), y, instance)
+        x, batch = self.feed.batch(step)
+        return replace(batch, z=self.encoder(x))
 
     @torch.no_grad()
     def _embed(self, rows: np.ndarray) -> Tensor:
@@ -267,7 +268,7 @@ class Run:
         return "" if lens is None or not self.config.methods else self.chain.no_weight_reason(lens.candidates)
 
     def _levels(self) -> dict[str, float]:
-        counts = self._counts if not self.config.methods else self.chain.counts(*self.feed.batch(0)[1:])
+        counts = self._counts if not self.config.methods else self.chain.counts(self.feed.batch(0)[1])
         return {} if counts is None else self.objective.levels(counts)
 
     def _probe_views(self, y: Tensor) -> tuple[Embeddings, Embeddings]:

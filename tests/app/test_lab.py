@@ -9,12 +9,15 @@ from app import startup
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.views import lab_panels
 from models.catalogue import discover
+from models.objective import refusal
 from models.training.config import OPTIMISERS, SAMPLERS
 from tests.app.boards import PLAYED, LocalBoards
 from tests.app.drawn import Opener, pick, press, sound, statuses, table, widgets
 from tests.conftest import ROOT
 
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
+LOSSES = {key: module.SPEC for key, module in discover("losses").items()}
+DATA = {"class": "digits", "binary": "faces"}  # that a loss of this target can be trained on
 
 
 def test_what_is_being_prepared_is_shown_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,11 +104,11 @@ def test_a_link_of_a_board_that_is_gone_starts_its_setup_anew(opened: Opener, bo
     assert list(boards.players) == ["board0"]
 
 
-@pytest.mark.parametrize("key", sorted(discover("losses")))
+@pytest.mark.parametrize("key", sorted(key for key in LOSSES if LOSSES[key].target in DATA))
 def test_every_loss_is_drawn_in_every_panel_and_as_a_table(opened: Opener, key: str) -> None:
-    page = press(opened(lane=key, panels=",".join(PANELS), sampler__batch="32"), "step")
+    spec = LOSSES[key]
+    page = press(opened(lane=key, data=DATA[spec.target], panels=",".join(PANELS), sampler__batch="32"), "step")
     assert statuses(page) == ["paused"]
-    spec = discover("losses")[key].SPEC
     assert any(spec.name in part.value for part in page.markdown)
     knobs = [widget for widget in widgets(page) if str(widget.key).startswith("knob-")]
     assert len(knobs) == len(spec.knobs)
@@ -117,6 +120,12 @@ def test_every_loss_is_drawn_in_every_panel_and_as_a_table(opened: Opener, key: 
     sound(page.run())
     assert len(page.dataframe) == len(PANELS)
     assert page.get("vega_lite_chart") == []
+
+
+@pytest.mark.parametrize("key", sorted(key for key in LOSSES if LOSSES[key].target != "class"))
+def test_a_loss_that_needs_other_data_is_a_message(opened: Opener, key: str) -> None:
+    page = press(opened(lane=key), "step")
+    assert [error.value for error in page.error] == [refusal(LOSSES[key], 8)]  # so many classes of digits are trained
 
 
 @pytest.mark.parametrize("key", sorted(discover("data")))

@@ -13,8 +13,9 @@ from torch.autograd.gradcheck import GradcheckError
 
 from models.catalogue import discover
 from models.geometry import Embeddings, Scores, score
-from models.spec import Context, Counts
+from models.spec import TARGETS, Context, Counts
 from tests.losses.helpers import degenerate_batches, random_batch, two_views
+from tests.losses.tasks import task
 
 LOSSES = discover("losses")
 FAMILIES = {"softmax", "pair", "triplet", "ranking", "proxy", "classification"}
@@ -48,8 +49,8 @@ def reading(key: str, batch: Embeddings, **knobs: Any) -> tuple[Read, Tensor]:
         return lambda s: function(replace(scores, s=s)), scores.s
     if module.SPEC.reads == "embeddings":
         return lambda z: function(replace(batch, z=z)), wide(batch).z
-    head = torch.randn(batch.z.shape[1], CLASSES, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return lambda logits: function(logits, batch.y), batch.z @ head.to(dtype)
+    scores, given = task(module.SPEC.target, batch, CLASSES)
+    return lambda logits: function(*given(logits)), scores.s
 
 
 def wide(batch: Embeddings) -> Embeddings:
@@ -63,11 +64,9 @@ def on_pairs(key: str, batch: Embeddings, **knobs: Any) -> tuple[Callable[[Score
     if hasattr(module, "Loss") and module.SPEC.reads == "embeddings":
         holder = own(module, batch.z.dtype, **knobs)
         return holder.from_scores, holder.score(wide(batch))
-    function, what = reading(key, batch, **knobs)
-    if module.SPEC.reads == "scores":
-        return lambda scores: function(scores.s), score(batch)
-    mine = torch.nn.functional.one_hot(batch.y, CLASSES).bool()
-    return lambda scores: function(scores.s), Scores(what, mine, ~mine)
+    function, _ = reading(key, batch, **knobs)
+    scores = score(batch) if module.SPEC.reads == "scores" else task(module.SPEC.target, batch, CLASSES)[0]
+    return lambda scores: function(scores.s), scores
 
 
 def of_batch(key: str, batch: Embeddings, **knobs: Any) -> tuple[Tensor, Tensor]:
@@ -176,9 +175,11 @@ def test_defaults_are_in_range_and_those_of_the_function(key: str) -> None:
         assert type(named[knob.name]) is type(knob.default)
         assert knob.choices or knob.low < knob.high
         assert not knob.log or knob.low > 0
-    free = [p.name for p in given.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+    free = [p.name for p in given.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY and p.default is p.empty]
     reads = {"scores": ["scores"], "embeddings": ["embeddings"], "logits": ["logits", "target"]}[module.SPEC.reads]
     assert free == (["context"] if hasattr(module, "Loss") else reads)
+    called = inspect.signature(module.Loss.forward if hasattr(module, "Loss") else function).parameters
+    assert [called[name].default for name in (module.SPEC.also,) if name] == [None] * bool(module.SPEC.also)
 
 
 @pytest.mark.parametrize("key", PAIRED)
@@ -257,13 +258,18 @@ def test_inputs_are_left_alone_and_two_calls_give_one_value(key: str) -> None:
 def test_state_survives_save_and_load_and_knobs_may_be_set(key: str) -> None:
     module, batch = LOSSES[key], wide(ORDINARY["balanced"])
     first, second = (own(module, torch.float64, seed) for seed in (0, 1))
-    what = score(batch) if module.SPEC.reads == "scores" else batch
-    assert first(what).item() != second(what).item()
+    for tensor in second.state_dict().values():
+        tensor.mul_(1.5)  # a memory starts equal whatever the seed
+    logits, given = task(module.SPEC.target, batch, CLASSES)
+    what = {"scores": (score(batch),), "embeddings": (batch,), "logits": given(logits.s)}[module.SPEC.reads]
+    besides = {"sample": torch.arange(len(batch.y))} if module.SPEC.also == "sample" else {}
+    assert first(*what, **besides).item() != second(*what, **besides).item()
     second.load_state_dict(first.state_dict())
-    assert first(what).item() == second(what).item()
+    assert first(*what, **besides).item() == second(*what, **besides).item()
     for knob in module.SPEC.knobs:
-        setattr(second, knob.name, knob.high)
-        assert second(what).item() == own(module, torch.float64, **{knob.name: knob.high})(what).item()
+        other = knob.choices[-1] if knob.choices else knob.high
+        setattr(second, knob.name, other)
+        assert second(*what).item() == own(module, torch.float64, **{knob.name: other})(*what).item()
         setattr(second, knob.name, knob.default)
 
 
@@ -277,6 +283,7 @@ def test_spec_is_complete(key: str) -> None:
     assert [name for name, text in texts.items() if not text.strip()] == []
     assert 1950 <= spec.paper.year <= 2030
     assert spec.family in FAMILIES
+    assert spec.target in TARGETS
     assert spec.formula.count("{") == spec.formula.count("}")
     assert len({knob.name for knob in spec.knobs}) == len(spec.knobs)
 

@@ -1,6 +1,7 @@
 """Every relation that a SPEC declares is a test here: RELATIONS maps (key, relation) to the function that shows it."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 import torch
@@ -124,6 +125,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
     ("mann_whitney", "divided by log 2 bounds one minus the AUC"): test_mann_whitney.test_bounds_one_minus_auc,
     ("arcface", "equals cosface at margin 0"): test_arcface.test_equals_cosface_at_margin_0,
 }
+# A test file may bring the relations of its loss: RELATIONS there maps the sentence to the test that shows it.
+for _key in (key for key in discover("losses") if ":" not in key):
+    _brought: dict[str, Callable[[], None]] = getattr(import_module(f"tests.losses.test_{_key}"), "RELATIONS", {})
+    RELATIONS |= {(_key, relation): shown for relation, shown in _brought.items()}
 
 
 @pytest.mark.parametrize(("key", "relation"), RELATIONS)
