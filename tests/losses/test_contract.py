@@ -104,10 +104,22 @@ def settings(key: str) -> list[dict[str, Any]]:
     return [{}] + [{knob.name: value} for knob in knobs for value in (knob.choices or (knob.low, knob.high))]
 
 
+def graded_slope(key: str, batch: Embeddings, **knobs: Any) -> tuple[Tensor, Scores]:
+    """As pair_slope, with a graded target of random similarities."""
+    scores = score(batch)
+    generator = torch.Generator().manual_seed(5)
+    target = torch.rand(scores.s.shape, generator=generator, dtype=torch.float64)
+    scores = replace(scores, target=target)
+    return slope(lambda s: LOSSES[key].loss(replace(scores, s=s), **knobs), scores.s), scores
+
+
 def every_slope(key: str) -> Iterator[tuple[Tensor, Scores]]:
+    """Slopes for all settings on all ordinary batches, without and, where a loss reads one, with a graded target."""
+    slopes = [pair_slope, graded_slope] if LOSSES[key].SPEC.graded else [pair_slope]
     for knobs in settings(key):
         for batch in ORDINARY.values():
-            yield pair_slope(key, batch, **knobs)
+            for kind in slopes:
+                yield kind(key, batch, **knobs)
 
 
 PAIRED = pick(lambda m: m.SPEC.reads != "embeddings" or hasattr(getattr(m, "Loss", None), "from_scores"))
