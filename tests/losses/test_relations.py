@@ -18,7 +18,14 @@ from models.losses import (
     triplet,
 )
 from models.sensitivity import pair_weights
-from tests.losses import helpers, test_arcface, test_hard_contrastive, test_mann_whitney, test_simple_contrastive
+from tests.losses import (
+    helpers,
+    test_arcface,
+    test_cwcl,
+    test_hard_contrastive,
+    test_mann_whitney,
+    test_simple_contrastive,
+)
 
 
 def same(left: torch.Tensor, right: torch.Tensor) -> None:
@@ -123,6 +130,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
     ): test_simple_contrastive.test_is_the_limit_of_a_hot_infonce,
     ("mann_whitney", "divided by log 2 bounds one minus the AUC"): test_mann_whitney.test_bounds_one_minus_auc,
     ("arcface", "equals cosface at margin 0"): test_arcface.test_equals_cosface_at_margin_0,
+    (
+        "cwcl",
+        "equals supcon plus infonce with the towers exchanged where there is no graded target",
+    ): test_cwcl.test_equals_supcon_plus_infonce_of_the_other_tower_without_a_target,
 }
 
 
