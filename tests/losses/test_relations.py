@@ -25,6 +25,7 @@ from tests.losses import (
     test_hard_contrastive,
     test_mann_whitney,
     test_simple_contrastive,
+    test_unpg,
 )
 
 
@@ -134,6 +135,11 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "cwcl",
         "equals supcon plus infonce with the towers exchanged where there is no graded target",
     ): test_cwcl.test_equals_supcon_plus_infonce_of_the_other_tower_without_a_target,
+    (
+        "unpg",
+        "equals cosface where the batch holds one class",
+    ): test_unpg.test_equals_cosface_where_the_batch_holds_one_class,
+    ("unpg", "equals arcface with its base and one class"): test_unpg.test_equals_arcface_with_its_base_and_one_class,
 }
 
 
