@@ -25,6 +25,7 @@ from tests.losses import (
     test_hard_contrastive,
     test_mann_whitney,
     test_simple_contrastive,
+    test_supremix,
     test_unpg,
 )
 
@@ -140,6 +141,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "equals cosface where the batch holds one class",
     ): test_unpg.test_equals_cosface_where_the_batch_holds_one_class,
     ("unpg", "equals arcface with its base and one class"): test_unpg.test_equals_arcface_with_its_base_and_one_class,
+    (
+        "supremix",
+        "equals supcon at spacing 0 without mixtures",
+    ): test_supremix.test_equals_supcon_at_spacing_zero_without_mixtures,
 }
 
 
