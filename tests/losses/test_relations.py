@@ -24,6 +24,7 @@ from tests.losses import (
     test_cwcl,
     test_hard_contrastive,
     test_mann_whitney,
+    test_meow,
     test_simple_contrastive,
     test_supremix,
     test_unpg,
@@ -145,6 +146,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "supremix",
         "equals supcon at spacing 0 without mixtures",
     ): test_supremix.test_equals_supcon_at_spacing_zero_without_mixtures,
+    (
+        "meow",
+        "is InfoNCE without the positive below, plus log 2, where every item is its own cluster",
+    ): test_meow.test_is_the_race_of_all_negatives_where_every_item_is_its_own_cluster,
 }
 
 
