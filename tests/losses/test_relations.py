@@ -20,6 +20,7 @@ from models.losses import (
 from models.sensitivity import pair_weights
 from tests.losses import (
     helpers,
+    test_adameow,
     test_arcface,
     test_cwcl,
     test_hard_contrastive,
@@ -150,6 +151,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "meow",
         "is InfoNCE without the positive below, plus log 2, where every item is its own cluster",
     ): test_meow.test_is_the_race_of_all_negatives_where_every_item_is_its_own_cluster,
+    (
+        "adameow",
+        "equals infonce where all weights are alike and their mean is one",
+    ): test_adameow.test_equals_infonce_where_all_weights_are_alike_and_their_mean_is_one,
 }
 
 
