@@ -28,6 +28,7 @@ from tests.losses import (
     test_meow,
     test_simple_contrastive,
     test_supremix,
+    test_symmetry,
     test_unpg,
 )
 
@@ -155,6 +156,11 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "adameow",
         "equals infonce where all weights are alike and their mean is one",
     ): test_adameow.test_equals_infonce_where_all_weights_are_alike_and_their_mean_is_one,
+    (
+        "symmetry",
+        "is the mean squared distance of unit vectors of the positive pairs",
+    ): test_symmetry.test_is_the_mean_squared_distance_of_the_positive_pairs,
+    ("symmetry", "its companion is infonce"): test_symmetry.test_its_companion_is_infonce,
 }
 
 
