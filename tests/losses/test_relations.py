@@ -21,6 +21,7 @@ from models.sensitivity import pair_weights
 from tests.losses import (
     helpers,
     test_adameow,
+    test_amcl,
     test_arcface,
     test_cwcl,
     test_hard_contrastive,
@@ -161,6 +162,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "is the mean squared distance of unit vectors of the positive pairs",
     ): test_symmetry.test_is_the_mean_squared_distance_of_the_positive_pairs,
     ("symmetry", "its companion is infonce"): test_symmetry.test_its_companion_is_infonce,
+    (
+        "amcl",
+        "equals infonce without the positive below where one head has one temperature and beta is 0",
+    ): test_amcl.test_equals_infonce_without_the_positive_below_at_one_temperature,
 }
 
 
