@@ -62,7 +62,9 @@ def test_equals_the_oracle_with_gradient_and_pair_weights() -> None:
     tangent = raw - (raw * p).sum(1, keepdim=True) * p  # the oracle does not normalise inside
     torch.testing.assert_close(grad, tangent.detach(), atol=1e-8, rtol=0)
     weights = pair_weights(cwcl.graded, scores)
-    torch.testing.assert_close(weights, torch.tensor(stored["pair_weights_signed"]).double(), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        weights, torch.tensor(stored["pair_weights_signed"], dtype=torch.float64), atol=1e-9, rtol=0
+    )
 
 
 def test_a_number_checked_by_hand() -> None:

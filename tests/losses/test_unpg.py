@@ -86,11 +86,13 @@ def test_equals_the_oracle_with_its_gradients(key: str, knobs: dict[str, float |
     assert value.item() == pytest.approx(stored["loss"][key], rel=1e-9)
     value.backward()
     for given, name in ((x, "x"), (loss.proxy, "W")):
-        torch.testing.assert_close(given.grad, torch.tensor(stored["grad"][key][name]).double(), atol=1e-5, rtol=1e-6)
+        torch.testing.assert_close(
+            given.grad, torch.tensor(stored["grad"][key][name], dtype=torch.float64), atol=1e-7, rtol=1e-7
+        )
     pairs = loss.score(batch)
     shown = unpg.kept(pairs.s[:, 4:][pairs.neg[:, 4:]], loss.whisker).detach().sort().values
     expected = stored.get("kept_negatives", {}).get(key, shown.tolist())
-    torch.testing.assert_close(shown, torch.tensor(expected).double().sort().values, atol=1e-6, rtol=0)
+    torch.testing.assert_close(shown, torch.tensor(expected, dtype=torch.float64).sort().values, atol=1e-9, rtol=0)
 
 
 def test_a_number_checked_by_hand() -> None:
