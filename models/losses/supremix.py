@@ -5,9 +5,10 @@ class: the terms of all pairs of one class below and one above are the product o
 batch cost one n x n matrix for each share.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from itertools import product
 
 import torch
 from jaxtyping import Float, Int
@@ -113,34 +114,36 @@ def _between(logits: Float[Tensor, "n n"], y: Int[Tensor, " n"], window: float) 
     """Mixtures a j + (1 - a) k, j of a class below the anchor's, k of one above, a = (y_k - y_i) / (y_k - y_j)."""
     classes, own = torch.unique(y, return_inverse=True)
     member = one_hot(own, len(classes)).to(logits.dtype)  # (n, classes)
-    size = member.sum(dim=0)
+    size, summed = member.sum(dim=0), logits @ member
     top = logits.detach().amax(dim=1, keepdim=True)
-    shares = _shares(classes, window)
-    summed = {
-        share: ((float(share) * (logits - top)).exp() @ member, float(share) * (logits @ member))
-        for share in {part for one in shares for part in (one, 1 - one)}
-    }
-    total, pull, count = (torch.zeros_like(logits[:, 0]) for _ in range(3))
-    for share, triples in shares.items():
-        lower, middle, upper = triples.T
-        rows, which = (own[:, None] == middle[None, :]).nonzero(as_tuple=True)  # anchors with each of their triples
-        j, k = lower[which], upper[which]
-        (near, near_sum), (far, far_sum) = summed[share], summed[1 - share]
-        total = total.index_add(0, rows, near[rows, j] * far[rows, k])
-        pull = pull.index_add(0, rows, near_sum[rows, j] * size[k] + far_sum[rows, k] * size[j])
-        count = count.index_add(0, rows, size[j] * size[k])
+    shares, triples = _mixtures(tuple(classes.tolist()), window)
+    part = torch.tensor(shares, dtype=logits.dtype, device=y.device)
+    grown = (part[:, None, None] * (logits - top)).exp() @ member  # (shares, n, classes)
+    near, far, lower, middle, upper = torch.tensor(triples, dtype=torch.long, device=y.device).reshape(-1, 5).T
+    rows, which = (own[:, None] == middle[None, :]).nonzero(as_tuple=True)  # anchors with each of their mixtures
+    near, far, j, k = near[which], far[which], lower[which], upper[which]
+    zero = torch.zeros_like(top[:, 0])
+    total = zero.index_add(0, rows, grown[near, rows, j] * grown[far, rows, k])
+    ends = part[near] * summed[rows, j] * size[k] + part[far] * summed[rows, k] * size[j]
     some = total > 0
     held = torch.where(some, torch.where(some, total, 1.0).log() + top[:, 0], -torch.inf)
-    return _Between(held, pull, count)
+    return _Between(held, zero.index_add(0, rows, ends), zero.index_add(0, rows, size[j] * size[k]))
 
 
-def _shares(classes: Int[Tensor, " c"], window: float) -> dict[Fraction, Int[Tensor, "t 3"]]:
-    """Share of the lower end -> triples of places (below, between, above) in the sorted labels, each end in reach."""
-    labels = classes.tolist()
-    found: dict[Fraction, list[tuple[int, int, int]]] = defaultdict(list)
+@lru_cache
+def _mixtures(labels: tuple[int, ...], window: float) -> tuple[list[float], list[tuple[int, int, int, int, int]]]:
+    """Shares a and 1 - a of all mixtures, each once, and of each mixture: places of a, of 1 - a, below, between, above.
+
+    The first two are places in the shares, the others in the sorted labels; both ends are in reach of the middle.
+    """
+    found: list[tuple[Fraction, int, int, int]] = []
     for at, own in enumerate(labels):
         below = [j for j in range(at) if own - labels[j] < window]
         above = [k for k in range(at + 1, len(labels)) if labels[k] - own < window]
-        for j, k in ((j, k) for j in below for k in above):
-            found[Fraction(labels[k] - own, labels[k] - labels[j])].append((j, at, k))
-    return {share: torch.tensor(triples, device=classes.device) for share, triples in found.items()}
+        for j, k in product(below, above):
+            found.append((Fraction(labels[k] - own, labels[k] - labels[j]), j, at, k))
+    place: dict[Fraction, int] = {}
+    for share, *_ in found:
+        for one in (share, 1 - share):
+            place.setdefault(one, len(place))
+    return [float(share) for share in place], [(place[a], place[1 - a], j, at, k) for a, j, at, k in found]
