@@ -97,6 +97,12 @@ def test_pull_is_constant_on_what_is_selected_and_zero_elsewhere() -> None:
     assert weight[~chosen].abs().max().item() == 0.0
 
 
+def test_frontness_at_the_threshold_is_selected() -> None:
+    scores = circle([0, 60, 180], [0, 0, 1])
+    told = [symmetry.loss(replace(scores, target=torch.full_like(scores.s, rho)), threshold=0.5) for rho in (0.5, 0.49)]
+    assert [value.item() for value in told] == pytest.approx([1.0, 0.0])
+
+
 def test_nothing_selected_is_zero_and_keeps_the_graph() -> None:
     scores = circle([0, 60, 180], [0, 0, 1])
     scores = replace(scores, target=torch.zeros_like(scores.s))
