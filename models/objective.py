@@ -117,7 +117,8 @@ def no_weight_reason(objective: Objective, refused: bool = False) -> str:
     if objective.spec.reads == "logits":
         return f"{objective.spec.name} reads class logits, not pairs: its weights are those of item against class."
     if objective.own is not None and hasattr(objective.own, "score"):
-        return f"{objective.spec.name} compares items with class proxies: its weights are those of item against proxy."
+        against = getattr(objective.own, "candidates", "class proxies")
+        return f"{objective.spec.name} compares items with {against}: its weights are those of item against them."
     return f"{objective.spec.name} reads embeddings, not scores: there is no weight per pair."
 
 

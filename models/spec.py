@@ -131,6 +131,7 @@ class LossSpec:
     pulls_positives: bool = True  # False: some positives are pushed away, and a test shows it
     pushes_negatives: bool = True  # False: some negatives are attracted, and a test shows it
     rowwise: bool = True  # an anchor's term looks at its own row only
+    graded: bool = False  # reads Scores.target, where there is one, instead of positives as 1 and the rest as 0
     one_tower: bool = False  # True: needs a batch scored against itself, not anchors against other candidates
     has_value: bool = True  # False: only the gradient means something
     target: str = "class"  # that goes with logits: a key of TARGETS

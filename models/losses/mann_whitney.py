@@ -26,19 +26,22 @@ _NODES = {torch.float64: 20, torch.float32: 10}  # in a cell, for errors of 2e-1
 _BLOCK = 1 << 15  # scores worked on together, so that they stay in cache
 
 
-def _level(counts: Counts, gap: float) -> float | None:
-    """softplus(gap), gap = (negative score - positive score) / T; None without positives or negatives."""
-    if counts.positives.sum() == 0 or counts.negatives.sum() == 0:
+def _level(counts: Counts, knobs: Knobs, gap: float) -> float | None:
+    """softplus(gap), gap = (negative score - positive score) / T, times the kept negatives if divided by positives."""
+    hardest = int(knobs["hardest"])
+    kept = sum(min(int(n), hardest) if hardest else int(n) for n in counts.negatives)
+    if counts.positives.sum() == 0 or kept == 0:
         return None
-    return max(gap, 0.0) + math.log1p(math.exp(-abs(gap)))
+    value = max(gap, 0.0) + math.log1p(math.exp(-abs(gap)))
+    return value * kept if knobs["divisor"] == "positives" else value
 
 
 def _flat(counts: Counts, knobs: Knobs) -> float | None:
-    return _level(counts, 0.0)
+    return _level(counts, knobs, 0.0)
 
 
 def _perfect(counts: Counts, knobs: Knobs) -> float | None:
-    return _level(counts, (counts.best_negative - 1.0) / float(knobs["temperature"]))
+    return _level(counts, knobs, (counts.best_negative - 1.0) / float(knobs["temperature"]))
 
 
 SPEC = LossSpec(
@@ -62,9 +65,16 @@ SPEC = LossSpec(
             log=True,
             help="Cold: near to counting wrong orders; the paper trains at 0.01.",
         ),
+        Knob("hardest", 0, 0, 2048, unit="negatives", help="Nearest negatives kept of each anchor; 0 keeps them all."),
+        Knob(
+            "divisor",
+            "comparisons",
+            choices=("comparisons", "positives"),
+            help="What the sum is divided by: all comparisons, as the bound needs, or positives alone, as printed.",
+        ),
     ),
     levels=(
-        Level("chance", _flat, "scores say nothing about pairs yet: log 2 at any temperature"),
+        Level("chance", _flat, "scores say nothing about pairs yet: log 2 a comparison, at any temperature"),
         Level("collapse", _flat, "all scores are equal: if they are all 1, the embedding has collapsed to a point"),
         Level("perfect", _perfect, "classes sit on a simplex: nothing is left to gain at this temperature"),
     ),
@@ -72,19 +82,41 @@ SPEC = LossSpec(
     when="One threshold must serve all anchors: scores of different anchors are compared with each other.",
     pitfall="False negatives hurt more than in InfoNCE, because each of them is held against every positive.",
     convention=(
-        "Mean over all positives times all negatives of the batch (the paper prints 1/B and leaves out the "
-        "temperature; the mean is what its bound needs): divided by log 2 it is at least 1 - AUC."
+        "Mean over all positives times all negatives of the batch: divided by log 2 it is at least 1 - AUC. The paper "
+        "prints the sum over B, here the divisor `positives`, and no temperature; its bound needs the mean over all. "
+        "Its mined hard negatives are further candidates, which count like any other; `hardest` (ours) keeps those "
+        "nearest to each anchor of what the batch has, and then bounds the AUC against them only."
     ),
     relations=("divided by log 2 bounds one minus the AUC",),
     rowwise=False,
 )
 
 
-def loss(scores: Scores, *, temperature: float = 0.1) -> Float[Tensor, ""]:
-    """Mean over positive scores p and negative scores q of log(1 + e^((q - p) / T)), pooled over all anchors."""
-    p, q = scores.s[scores.pos] / temperature, scores.s[scores.neg] / temperature
+def loss(
+    scores: Scores, *, temperature: float = 0.1, hardest: int = 0, divisor: str = "comparisons"
+) -> Float[Tensor, ""]:
+    """Mean over positive scores p and negative scores q of log(1 + e^((q - p) / T)), pooled over all anchors.
+
+    With divisor `positives` the mean over positives of the sum over negatives.
+    """
+    p, q = scores.s[scores.pos] / temperature, _negatives(scores, hardest) / temperature
     if len(p) == 0 or len(q) == 0:
         return 0.0 * scores.s.sum()
+    value = _mean(p, q)
+    return value * len(q) if divisor == "positives" else value
+
+
+def _negatives(scores: Scores, hardest: int) -> Float[Tensor, " k"]:
+    """Scores of all negatives, or of as many as `hardest` of each anchor; of ties at the edge exactly that many."""
+    if hardest == 0:
+        return scores.s[scores.neg]
+    masked = scores.s.masked_fill(~scores.neg, -torch.inf)
+    nearest = masked.topk(min(hardest, masked.shape[1]), dim=1).values
+    return nearest[nearest != -torch.inf]
+
+
+def _mean(p: Float[Tensor, " a"], q: Float[Tensor, " b"]) -> Float[Tensor, ""]:
+    """Mean over all pairs of log(1 + e^(q - p))."""
     if len(p) * len(q) <= _ONE_BY_ONE:
         # Not softplus: torch's goes straight above 20, and its gradient is off by 2e-9 there.
         return -logsigmoid(p[:, None] - q[None, :]).mean()

@@ -243,7 +243,8 @@ class Run:
         if self.objective.spec.reads != "scores":
             seen = torch.from_numpy(self.data.probe_seen).to(self.device)
             anchors = Embeddings(z[seen], y[seen])
-            kind = "class logits" if self.objective.spec.reads == "logits" else "class proxies"
+            kind = getattr(self.objective.own, "candidates", "class proxies")
+            kind = "class logits" if self.objective.spec.reads == "logits" else kind
         elif self.config.pairing == "views" and not self.objective.spec.one_tower:
             anchors, candidates, kind = *self._probe_views(y), "second views"
         return look(self.objective, anchors, candidates, kind)

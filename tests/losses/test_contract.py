@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch.autograd.gradcheck import GradcheckError
+from torch.nn.functional import normalize
 
 from models.catalogue import discover
 from models.geometry import Embeddings, Scores, score
@@ -103,10 +104,19 @@ def settings(key: str) -> list[dict[str, Any]]:
     return [{}] + [{knob.name: value} for knob in knobs for value in (knob.choices or (knob.low, knob.high))]
 
 
+def graded_slope(key: str, batch: Embeddings, **knobs: Any) -> tuple[Tensor, Scores]:
+    """As pair_slope, with a graded target of random similarities."""
+    target = torch.rand((len(batch.y),) * 2, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    scores = replace(score(batch), target=target)
+    return slope(lambda s: LOSSES[key].loss(replace(scores, s=s), **knobs), scores.s), scores
+
+
 def every_slope(key: str) -> Iterator[tuple[Tensor, Scores]]:
     for knobs in settings(key):
         for batch in ORDINARY.values():
             yield pair_slope(key, batch, **knobs)
+            if LOSSES[key].SPEC.graded:
+                yield graded_slope(key, batch, **knobs)
 
 
 PAIRED = pick(lambda m: m.SPEC.reads != "embeddings" or hasattr(getattr(m, "Loss", None), "from_scores"))
@@ -204,9 +214,7 @@ def test_declared_rowwise(key: str) -> None:
         moved[0] = 0.9 * moved[0].roll(1)
         before, after = (slope(lambda s, f=function, t=scores: f(replace(t, s=s)), s)[1:] for s in (scores.s, moved))
         for mask in (scores.pos[1:], scores.neg[1:]):
-            shapes = [
-                torch.nn.functional.normalize(torch.where(mask, w, 0.0).flatten(), dim=0) for w in (before, after)
-            ]
+            shapes = [normalize(torch.where(mask, w, 0.0).flatten(), dim=0) for w in (before, after)]
             changed.append((shapes[0] - shapes[1]).abs().max().item())
     assert (max(changed) < 1e-9) == LOSSES[key].SPEC.rowwise
 
@@ -214,10 +222,11 @@ def test_declared_rowwise(key: str) -> None:
 def level_case(key: str, batch: Embeddings, name: str) -> tuple[Scores, Counts]:
     """Scores at a reference level and the counts that the level is told."""
     _, scores = on_pairs(key, batch)
-    positives, negatives = scores.pos.sum(1).numpy(), scores.neg.sum(1).numpy()
+    items = score(batch)  # as a run counts: items, whatever the loss holds them against
     groups = batch.y if batch.instance is None else batch.instance
     of_items = LOSSES[key].SPEC.reads == "scores"
-    counts = Counts(positives, negatives, len(groups.unique()) if of_items else CLASSES)
+    classes = len(groups.unique()) if of_items else CLASSES
+    counts = Counts(items.pos.sum(1).numpy(), items.neg.sum(1).numpy(), classes)
     flat = torch.full_like(scores.s, {"chance": 0.0, "collapse": 1.0, "perfect": 1.0}[name]).detach()
     lowered = flat.masked_fill(scores.neg, counts.best_negative)
     return replace(scores, s=lowered if name == "perfect" else flat), counts

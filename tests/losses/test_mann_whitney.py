@@ -53,6 +53,8 @@ def test_equals_the_oracle_with_its_gradient(key: str, temperature: float, hard:
     assert int(scores.neg.sum()) == stored["loss"][key]["n_neg"]
     value = mann_whitney.loss(scores, temperature=temperature)
     assert value.item() == pytest.approx(stored["loss"][key]["mean"], rel=1e-10)
+    printed = mann_whitney.loss(scores, temperature=temperature, divisor="positives")
+    assert printed.item() == pytest.approx(stored["loss"][key]["paper_1_over_B"], rel=1e-10)
     for z, grad, name in zip((q, p), torch.autograd.grad(value, (q, p)), ("q", "p"), strict=True):
         raw = torch.tensor(stored["grad"][key][name], dtype=torch.float64)
         tangent = raw - (raw * z).sum(1, keepdim=True) * z  # the oracle does not normalise inside
@@ -96,6 +98,55 @@ def test_summed_kernel_passes_scale_to_the_gradient() -> None:
     plain = pair_weights(mann_whitney, scores)
     tripled = pair_weights(lambda given: 3.0 * mann_whitney.loss(given), scores)
     torch.testing.assert_close(tripled, 3.0 * plain, rtol=1e-12, atol=0)
+
+
+def test_gradient_at_the_hard_negatives_equals_the_oracle() -> None:
+    stored = oracle_numbers("mw_loss")
+    given = {name: torch.tensor(rows, dtype=torch.float64) for name, rows in stored["inputs"].items()}
+    extra = given["hard_negatives"].flatten(0, 1).requires_grad_()
+    instance = torch.arange(12)
+    anchors = Embeddings(given["q"], instance[:4], instance[:4])
+    scores = score(anchors, Embeddings(torch.cat([given["p"], extra]), instance, instance))
+    (grad,) = torch.autograd.grad(mann_whitney.loss(scores, temperature=1.0), extra)
+    raw = torch.tensor(stored["grad"]["tau1.0_hn2"]["hn"], dtype=torch.float64).flatten(0, 1)
+    tangent = raw - (raw * extra).sum(1, keepdim=True) * extra  # the oracle does not normalise inside
+    torch.testing.assert_close(grad, tangent.detach(), atol=1e-8, rtol=1e-8)
+
+
+@pytest.mark.parametrize("divisor", ["comparisons", "positives"])
+@pytest.mark.parametrize("hardest", [1, 3, 9, 500])
+def test_hardest_and_divisor_equal_the_loops(hardest: int, divisor: str) -> None:
+    scores = score(random_batch(14, 4, seed=1))
+    kept = []
+    for row, neg in zip(scores.s.tolist(), scores.neg.tolist(), strict=True):
+        kept += sorted((s for s, counted in zip(row, neg, strict=True) if counted), reverse=True)[:hardest]
+    positives = scores.s[scores.pos].tolist()
+    total = math.fsum(math.log1p(math.exp((q - p) / 0.2)) for p in positives for q in kept)
+    by = {"comparisons": len(positives) * len(kept), "positives": len(positives)}[divisor]
+    value = mann_whitney.loss(scores, temperature=0.2, hardest=hardest, divisor=divisor)
+    assert value.item() == pytest.approx(total / by, rel=1e-12)
+
+
+def test_only_the_hardest_are_pushed() -> None:
+    """Anchor at 0 with negatives at 90 and 180: one is kept, the nearer; the bound then is of the AUC against those."""
+    scores = circle([0, 60, 90, 180], [0, 0, 1, 2])
+    weight = pair_weights(mann_whitney, scores, hardest=1)
+    assert (weight > 0).sum(1).tolist() == [1, 1, 1, 1]
+    assert weight[0, 2].item() > 0.0 == weight[0, 3].item()
+
+
+def test_summed_kernel_with_hardest_and_divisor() -> None:
+    """More comparisons than the plain matrix takes: value and slopes of the kept ones, from all comparisons."""
+    scores = score(random_batch(100, 4, spread=0.5))
+    nearest = scores.s.masked_fill(~scores.neg, -torch.inf).topk(30, dim=1).indices
+    kept = torch.zeros_like(scores.neg).scatter(1, nearest, value=True)
+    assert int(scores.pos.sum()) * int(kept.sum()) > mann_whitney._ONE_BY_ONE
+    value, weight = closed_form(Scores(scores.s, scores.pos, kept), 0.1)
+    count = int(kept.sum())
+    knobs = {"temperature": 0.1, "hardest": 30, "divisor": "positives"}
+    assert mann_whitney.loss(scores, **knobs).item() == pytest.approx(count * value.item(), rel=1e-12)
+    found = pair_weights(mann_whitney, scores, **knobs)
+    torch.testing.assert_close(found, count * weight, rtol=1e-10, atol=1e-12 * count * weight.abs().max().item())
 
 
 def test_bounds_one_minus_auc() -> None:

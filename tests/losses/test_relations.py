@@ -19,7 +19,20 @@ from models.losses import (
     triplet,
 )
 from models.sensitivity import pair_weights
-from tests.losses import helpers, test_arcface, test_hard_contrastive, test_mann_whitney, test_simple_contrastive
+from tests.losses import (
+    helpers,
+    test_adameow,
+    test_amcl,
+    test_arcface,
+    test_cwcl,
+    test_hard_contrastive,
+    test_mann_whitney,
+    test_meow,
+    test_simple_contrastive,
+    test_supremix,
+    test_symmetry,
+    test_unpg,
+)
 
 
 def same(left: torch.Tensor, right: torch.Tensor) -> None:
@@ -124,6 +137,36 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
     ): test_simple_contrastive.test_is_the_limit_of_a_hot_infonce,
     ("mann_whitney", "divided by log 2 bounds one minus the AUC"): test_mann_whitney.test_bounds_one_minus_auc,
     ("arcface", "equals cosface at margin 0"): test_arcface.test_equals_cosface_at_margin_0,
+    (
+        "cwcl",
+        "equals supcon plus infonce with the towers exchanged where there is no graded target",
+    ): test_cwcl.test_equals_supcon_plus_infonce_of_the_other_tower_without_a_target,
+    (
+        "unpg",
+        "equals cosface where the batch holds one class",
+    ): test_unpg.test_equals_cosface_where_the_batch_holds_one_class,
+    ("unpg", "equals arcface with its base and one class"): test_unpg.test_equals_arcface_with_its_base_and_one_class,
+    (
+        "supremix",
+        "equals supcon at spacing 0 without mixtures",
+    ): test_supremix.test_equals_supcon_at_spacing_zero_without_mixtures,
+    (
+        "meow",
+        "is InfoNCE without the positive below, plus log 2, where every item is its own cluster",
+    ): test_meow.test_is_the_race_of_all_negatives_where_every_item_is_its_own_cluster,
+    (
+        "adameow",
+        "equals infonce where all weights are alike and their mean is one",
+    ): test_adameow.test_equals_infonce_where_all_weights_are_alike_and_their_mean_is_one,
+    (
+        "symmetry",
+        "is the mean squared distance of unit vectors of the positive pairs",
+    ): test_symmetry.test_is_the_mean_squared_distance_of_the_positive_pairs,
+    ("symmetry", "its companion is infonce"): test_symmetry.test_its_companion_is_infonce,
+    (
+        "amcl",
+        "equals infonce without the positive below where one head has one temperature and beta is 0",
+    ): test_amcl.test_equals_infonce_without_the_positive_below_at_one_temperature,
 }
 # A test file may bring the relations of its loss: RELATIONS there maps the sentence to the test that shows it.
 for _key in (key for key in discover("losses") if ":" not in key):
