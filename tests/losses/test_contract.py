@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -195,10 +196,10 @@ def test_declared_sign(key: str, kind: str) -> None:
 
 @pytest.mark.parametrize("key", PAIRED)
 def test_declared_rowwise(key: str) -> None:
-    """Another anchor's scores move only the scale of a row's weights (the reduction), of pulls and of pushes."""
+    """Another anchor's scores move only the scale of a row's weights, of pulls and of pushes, whatever the knobs."""
     changed = []
-    for batch in ORDINARY.values():
-        function, scores = on_pairs(key, batch)
+    for knobs, batch in product(settings(key), ORDINARY.values()):
+        function, scores = on_pairs(key, batch, **knobs)
         moved = scores.s.detach().clone()
         moved[0] = 0.9 * moved[0].roll(1)
         before, after = (slope(lambda s, f=function, t=scores: f(replace(t, s=s)), s)[1:] for s in (scores.s, moved))
