@@ -18,7 +18,14 @@ from models.losses import (
     triplet,
 )
 from models.sensitivity import pair_weights
-from tests.losses import helpers, test_arcface, test_hard_contrastive, test_mann_whitney, test_simple_contrastive
+from tests.losses import (
+    helpers,
+    test_arcface,
+    test_hard_contrastive,
+    test_mann_whitney,
+    test_sft_rerank,
+    test_simple_contrastive,
+)
 
 
 def same(left: torch.Tensor, right: torch.Tensor) -> None:
@@ -123,6 +130,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
     ): test_simple_contrastive.test_is_the_limit_of_a_hot_infonce,
     ("mann_whitney", "divided by log 2 bounds one minus the AUC"): test_mann_whitney.test_bounds_one_minus_auc,
     ("arcface", "equals cosface at margin 0"): test_arcface.test_equals_cosface_at_margin_0,
+    (
+        "sft_rerank",
+        f"(sum) equals binomial_deviance at alpha = beta = 1 / temperature and threshold 0 {_ONE_OF_EACH}",
+    ): test_sft_rerank.test_equals_binomial_deviance_with_one_pair_of_each,
 }
 
 
