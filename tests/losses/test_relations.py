@@ -21,6 +21,7 @@ from models.sensitivity import pair_weights
 from tests.losses import (
     helpers,
     test_arcface,
+    test_cacr,
     test_hard_contrastive,
     test_mann_whitney,
     test_sft_rerank,
@@ -134,6 +135,14 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "sft_rerank",
         f"(sum) equals binomial_deviance at alpha = beta = 1 / temperature and threshold 0 {_ONE_OF_EACH}",
     ): test_sft_rerank.test_equals_binomial_deviance_with_one_pair_of_each,
+    (
+        "cacr",
+        "(rbf) equals infonce at temperature 1 / (2 t_minus), divided by t_minus, when each anchor has one positive",
+    ): test_cacr.test_rbf_equals_infonce_with_one_positive,
+    (
+        "cacr",
+        "(small_scale) does not depend on t_plus when each anchor has one positive",
+    ): test_cacr.test_t_plus_is_idle_with_one_positive_and_not_with_two,
 }
 
 
