@@ -22,6 +22,7 @@ from tests.losses import (
     helpers,
     test_arcface,
     test_cacr,
+    test_group_ordering,
     test_hard_contrastive,
     test_mann_whitney,
     test_sft_rerank,
@@ -143,6 +144,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "cacr",
         "(small_scale) does not depend on t_plus when each anchor has one positive",
     ): test_cacr.test_t_plus_is_idle_with_one_positive_and_not_with_two,
+    (
+        "group_ordering",
+        "is minus the log of arctan(steepness * (s_pos - s_neg)) / pi + 1/2 when each anchor has one of each",
+    ): test_group_ordering.test_equals_one_cauchy_probability_with_one_of_each,
 }
 
 
