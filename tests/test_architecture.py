@@ -19,7 +19,7 @@ FORBIDDEN = {
     "components/panels": {"streamlit", "torch", "models.training.run", "models.objective", "models.sensitivity"},
     "components/theme.py": {"streamlit", "torch"},
 }
-LOSS_MAY_IMPORT = {"models.geometry", "models.spec", "models.fused_softmax"}
+LOSS_MAY_IMPORT = {"models.geometry", "models.spec", "models.fused_softmax", "models.episode"}
 
 
 def name_of(path: Path) -> str:
