@@ -25,6 +25,7 @@ from tests.losses import (
     test_group_ordering,
     test_hard_contrastive,
     test_mann_whitney,
+    test_proto_triplet,
     test_sft_rerank,
     test_simple_contrastive,
 )
@@ -148,6 +149,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "group_ordering",
         "is minus the log of arctan(steepness * (s_pos - s_neg)) / pi + 1/2 when each anchor has one of each",
     ): test_group_ordering.test_equals_one_cauchy_probability_with_one_of_each,
+    (
+        "proto_triplet",
+        "(shot 1) is the triplet of Euclidean distances to the hardest support, by pytorch-metric-learning",
+    ): test_proto_triplet.test_at_one_shot_equals_library_triplets_to_the_hardest_support,
 }
 
 
