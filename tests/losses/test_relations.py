@@ -24,6 +24,7 @@ from tests.losses import (
     test_cacr,
     test_group_ordering,
     test_hard_contrastive,
+    test_icnn,
     test_mann_whitney,
     test_proto_triplet,
     test_sft_rerank,
@@ -153,6 +154,10 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "proto_triplet",
         "(shot 1) is the triplet of Euclidean distances to the hardest support, by pytorch-metric-learning",
     ): test_proto_triplet.test_at_one_shot_equals_library_triplets_to_the_hardest_support,
+    (
+        "icnn",
+        "the official step changes nothing at shot 0 against items, where the first neighbour is the item itself",
+    ): test_icnn.test_official_step_is_idle_where_the_first_neighbour_is_the_item_itself,
 }
 
 
