@@ -60,7 +60,7 @@ def _perfect(counts: Counts, knobs: Knobs) -> float | None:
     lambda_same = 1.0 - _level_mean(near * right, right) if right.any() else 1.0
     lambda_diff = _level_mean(wrong * far / (far + _TINY), wrong) if wrong.any() else 1.0
     gamma = 1.0 if cut else (right / k).mean()
-    return float(-np.log(((lambda_same + lambda_diff) / 2.0 + gamma) / 2.0))
+    return float(0.0 - np.log(((lambda_same + lambda_diff) / 2.0 + gamma) / 2.0))  # 0, not -0
 
 
 def _level_mean(total: np.ndarray, number: np.ndarray) -> float:
@@ -110,19 +110,19 @@ SPEC = LossSpec(
     ),
     levels=(Level("perfect", _perfect, "classes are points on a simplex: the floor"),),
     formula=(
-        r"-\log\tfrac12\Big(\tfrac{\lambda_=+\lambda_{\ne}}2+\Gamma\Big),\ "
-        r"\lambda_= = 1-\overline{r_=/r_{\ne}^{\min}},\ \lambda_{\ne}=\overline{r_{\ne}/\max r_{\ne}},\ "
-        r"\Gamma=\overline{\#_=/k}"
+        r"-\log\tfrac12\Big(\tfrac{\lambda_{=}+\lambda_{\ne}}2+\Gamma\Big),\ "
+        r"\lambda_{=}=1-\overline{r_{=}/r_{\ne}^{\min}},\ \lambda_{\ne}=\overline{r_{\ne}/\max r_{\ne}},\ "
+        r"\Gamma=\overline{\#_{=}/k}"
     ),
     when="Few-shot learning with several supports a class: it shapes neighbourhoods, not class means.",
     pitfall="Purity is a count and gives no gradient; with one support a class there is nothing to attract.",
     convention=(
         "Means over items that have such a neighbour. Rows are scaled to length 1, which the authors do not do; "
         "distances are roots of square + 1e-6, and every divisor has 1e-7 added, as in the authors' code. "
-        "Where neighbours + 1 reaches the number available, one fewer is scored "
-        "and purity counts as 1. The authors drop the first neighbour also of queries that look at supports or "
-        "prototypes, where it is no self-match but mostly the right answer: `official` off mends that. At shot 0 an "
-        "item looks at all others, or at class means without itself; among ties the item itself is dropped."
+        "Where neighbours + 1 reaches the number available, all but one are scored and purity counts as 1. The authors "
+        "drop the first neighbour also of queries that look at supports or prototypes, where it is no self-match but "
+        "mostly the right answer: `official` off mends that. At shot 0 an item looks at all others, or at class means "
+        "without itself; among ties the item itself is dropped."
     ),
     relations=(
         "the official step changes nothing at shot 0 against items, where the first neighbour is the item itself",
