@@ -20,7 +20,7 @@ FORBIDDEN = {
     "components/theme.py": {"streamlit", "torch"},
 }
 MAY_IMPORT = {
-    "losses": {"models.geometry", "models.spec", "models.fused_softmax"},
+    "losses": {"models.geometry", "models.spec", "models.fused_softmax", "models.episode"},
     "methods": {"models.geometry", "models.spec", "models.method_common"},
 }
 

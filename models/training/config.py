@@ -16,6 +16,11 @@ SAMPLERS: dict[str, tuple[Knob, ...]] = {
         Knob("classes", 0, 0, 1000, help="Classes in a batch; 0 takes them all."),
     ),
     "uniform": (Knob("batch", 128, 4, 2048, help="Items a step."),),
+    "episodic": (
+        Knob("way", 5, 2, 64, unit="classes", help="Classes in an episode."),
+        Knob("shot", 5, 1, 16, unit="items", help="Supports of each class; they come first among its rows."),
+        Knob("query", 5, 1, 16, unit="items", help="Queries of each class, none of them a support."),
+    ),
 }
 _RATE = Knob("rate", 1e-3, 1e-6, 10.0, log=True, help="Learning rate.")
 _DECAY = Knob("weight_decay", 0.0, 0.0, 1.0, help="Pull of every weight to zero.")

@@ -10,8 +10,10 @@ _STREAM = 11  # keeps these numbers apart from the other generators of the same 
 def epoch_plan(y: np.ndarray, sampler: Part, seed: int, epoch: int) -> np.ndarray:
     """Positions into y, shape (steps, batch). Nothing is remembered between epochs, so a resumed run draws the same.
 
-    Raises ValueError if the batch is larger than the data.
+    Raises ValueError if the batch is larger than the data, or the data has too few classes for an episode.
     """
+    if sampler.key == "episodic":
+        return _episodes(y, sampler, np.random.default_rng([seed, _STREAM, epoch]))
     batch = int(sampler["batch"])
     if batch > len(y):
         raise ValueError(f"sampler.batch {batch} is larger than the {len(y)} training items; choose {len(y)} or less")
@@ -38,6 +40,24 @@ def _balanced(y: np.ndarray, classes: int, batch: int, steps: int, rng: np.rando
         chosen = rng.permutation(labels)[:wanted]
         rows.append(np.concatenate([streams[label](int(n)) for label, n in zip(chosen, share, strict=True)]))
     return np.stack(rows)
+
+
+def _episodes(y: np.ndarray, sampler: Part, rng: np.random.Generator) -> np.ndarray:
+    """Episodes of `way` classes with `shot` supports and `query` queries each, class after class, supports first.
+
+    As many as go into the data, at least one; no item comes twice in an episode.
+    """
+    way, each = int(sampler["way"]), int(sampler["shot"]) + int(sampler["query"])
+    labels, sizes = np.unique(y, return_counts=True)
+    enough = labels[sizes >= each]
+    if way > len(enough):
+        raise ValueError(
+            f"sampler.way {way} is more than the {len(enough)} classes that have sampler.shot + sampler.query = {each} "
+            "training items or more; choose a smaller way, shot or query"
+        )
+    streams = {label: _Stream(np.flatnonzero(y == label), rng) for label in enough}
+    steps = max(len(y) // (way * each), 1)
+    return np.stack([np.concatenate([streams[c](each) for c in rng.permutation(enough)[:way]]) for _ in range(steps)])
 
 
 class _Stream:

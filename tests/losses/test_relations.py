@@ -24,10 +24,15 @@ from tests.losses import (
     test_adameow,
     test_amcl,
     test_arcface,
+    test_cacr,
     test_cwcl,
+    test_group_ordering,
     test_hard_contrastive,
+    test_icnn,
     test_mann_whitney,
     test_meow,
+    test_proto_triplet,
+    test_sft_rerank,
     test_simple_contrastive,
     test_supremix,
     test_symmetry,
@@ -167,6 +172,30 @@ RELATIONS: dict[tuple[str, str], Callable[[], None]] = {
         "amcl",
         "equals infonce without the positive below where one head has one temperature and beta is 0",
     ): test_amcl.test_equals_infonce_without_the_positive_below_at_one_temperature,
+    (
+        "sft_rerank",
+        f"(sum) equals binomial_deviance at alpha = beta = 1 / temperature and threshold 0 {_ONE_OF_EACH}",
+    ): test_sft_rerank.test_equals_binomial_deviance_with_one_pair_of_each,
+    (
+        "cacr",
+        "(rbf) equals infonce at temperature 1 / (2 t_minus), divided by t_minus, when each anchor has one positive",
+    ): test_cacr.test_rbf_equals_infonce_with_one_positive,
+    (
+        "cacr",
+        "(small_scale) does not depend on t_plus when each anchor has one positive",
+    ): test_cacr.test_t_plus_is_idle_with_one_positive_and_not_with_two,
+    (
+        "group_ordering",
+        "is minus the log of arctan(steepness * (s_pos - s_neg)) / pi + 1/2 when each anchor has one of each",
+    ): test_group_ordering.test_equals_one_cauchy_probability_with_one_of_each,
+    (
+        "proto_triplet",
+        "(shot 1) is the triplet of Euclidean distances to the hardest support, by pytorch-metric-learning",
+    ): test_proto_triplet.test_at_one_shot_equals_library_triplets_to_the_hardest_support,
+    (
+        "icnn",
+        "the official step changes nothing at shot 0 against items, where the first neighbour is the item itself",
+    ): test_icnn.test_official_step_is_idle_where_the_first_neighbour_is_the_item_itself,
 }
 # A test file may bring the relations of its loss: RELATIONS there maps the sentence to the test that shows it.
 for _key in (key for key in discover("losses") if ":" not in key):

@@ -1,8 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
+from models.episode import supports
 from models.training.config import Part
+from models.training.run import Run
 from models.training.sampling import epoch_plan
+from tests.training.helpers import part, small
 
 Y = np.repeat(np.arange(8), [40, 35, 30, 28, 25, 22, 21, 20])
 
@@ -78,7 +84,9 @@ def test_all_items_of_a_class_get_their_turn_before_one_comes_again() -> None:
     assert np.bincount(plan.ravel()).tolist() == [1] * 24
 
 
-@pytest.mark.parametrize("part", [balanced(32), sampler("uniform", batch=32)])
+@pytest.mark.parametrize(
+    "part", [balanced(32), sampler("uniform", batch=32), sampler("episodic", way=4, shot=2, query=2)]
+)
 def test_an_epoch_depends_on_seed_and_number_alone(part: Part) -> None:
     third = epoch_plan(Y, part, seed=5, epoch=3)
     assert (third == epoch_plan(Y, part, seed=5, epoch=3)).all()
@@ -104,3 +112,52 @@ def test_one_class(part: Part) -> None:
 def test_batch_as_large_as_the_data() -> None:
     plan = epoch_plan(Y, sampler("uniform", batch=len(Y)), seed=0, epoch=0)
     assert sorted(plan[0].tolist()) == list(range(len(Y)))
+
+
+def episodic(way: int, shot: int, query: int) -> Part:
+    return sampler("episodic", way=way, shot=shot, query=query)
+
+
+def test_an_episode_is_class_after_class_without_repeats() -> None:
+    plan = epoch_plan(Y, episodic(5, 2, 3), seed=0, epoch=0)
+    assert plan.shape == (len(Y) // 25, 25)
+    for row in plan:
+        by_class = Y[row].reshape(5, 5)
+        assert (by_class == by_class[:, :1]).all()
+        assert len(set(by_class[:, 0].tolist())) == 5
+        assert repeats(row) == 0
+    assert {label for row in plan for label in Y[row].tolist()} == set(range(8))
+
+
+def test_every_item_gets_to_be_support_and_query() -> None:
+    y = np.repeat([0, 1], 12)
+    plans = [epoch_plan(y, episodic(2, 2, 2), seed=3, epoch=epoch).reshape(-1, 4) for epoch in range(40)]
+    first, second = (np.concatenate([plan[:, part] for plan in plans]).ravel() for part in (slice(0, 2), slice(2, 4)))
+    assert set(first.tolist()) == set(second.tolist()) == set(range(24))
+
+
+def test_supports_of_a_batch_are_those_the_losses_take() -> None:
+    row = epoch_plan(Y, episodic(4, 3, 2), seed=1, epoch=0)[0]
+    support = supports(torch.from_numpy(Y[row]), 3)
+    assert support.tolist() == [True, True, True, False, False] * 4
+
+
+def test_an_episode_takes_only_classes_that_have_enough() -> None:
+    y = np.repeat([0, 1, 2, 3], [30, 4, 10, 9])
+    plan = epoch_plan(y, episodic(2, 5, 5), seed=0, epoch=0)
+    assert {label for row in plan for label in y[row].tolist()} == {0, 2}
+    with pytest.raises(ValueError, match=r"sampler.way 3 is more than the 2 classes that have .* = 10 training items"):
+        epoch_plan(y, episodic(3, 5, 5), seed=0, epoch=0)
+
+
+def test_one_episode_where_the_data_hold_no_more() -> None:
+    assert epoch_plan(np.repeat([0, 1], 6), episodic(2, 3, 3), seed=0, epoch=0).shape == (1, 12)
+
+
+@pytest.mark.parametrize("loss", [part("proto_triplet", shot=3), part("icnn", shot=3, official=False)])
+def test_a_run_learns_from_episodes(loss: Part) -> None:
+    few_shot = small(sampler=part("episodic", way=4, shot=3, query=4), optimiser=part("adam", rate=0.01))
+    run = Run(replace(few_shot, loss=loss))
+    run.advance(120)
+    curve = run.trace.view().loss
+    assert curve[-20:].mean() < 0.8 * curve[:20].mean()
