@@ -111,7 +111,7 @@ COMPLAINTS = {
     '{"pairing": "both"}': "pairing must be one of label, views, got 'both'",
     '{"data": "dogs"}': "no data set called 'dogs'; known: clusters, digits",
     '{"encoder": "resnet"}': "no encoder called 'resnet'; known: conv, linear",
-    '{"loss": "nonesuch"}': "no loss called 'nonesuch'; known: arcface",
+    '{"loss": "nonesuch"}': "no loss called 'nonesuch'; known: ",
     '{"sampler": "random"}': "no sampler called 'random'; known: balanced, uniform",
     '{"optimiser": "lion"}': "no optimiser called 'lion'; known: adam, adamw, sgd",
     '{"data": {"key": "digits", "knobs": {"label_flips": 2}}}': (
