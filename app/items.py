@@ -24,8 +24,9 @@ def _own(part: Part) -> Own:
 
 @lru_cache(maxsize=64)
 def class_names(part: Part) -> dict[int, str]:
-    """Class names by label."""
-    return dict(enumerate(load_source(part.key, _own(part)).classes))
+    """Class names by label; read without the items where the data set names its classes beforehand."""
+    named = getattr(discover("data")[part.key], "CLASSES", None)
+    return dict(enumerate(load_source(part.key, _own(part)).classes if named is None else named))
 
 
 def pictures(part: Part, items: np.ndarray) -> dict[int, str] | None:

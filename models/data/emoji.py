@@ -3,6 +3,7 @@
 import numpy as np
 
 from models.data_common import Source
+from models.settings import Settings
 from models.spec import DataSpec, Knob
 
 SPEC = DataSpec(
@@ -18,6 +19,12 @@ SPEC = DataSpec(
             "latin",
             choices=("latin", "all"),
             help="Names in the 8 languages in Latin letters, or in all 14; the item itself is the English name.",
+        ),
+        Knob(
+            "reader",
+            "letters",
+            choices=("letters", "minilm"),
+            help="Runs of letters, hashed; or the sentence encoder all-MiniLM-L6-v2, if its package is installed.",
         ),
         Knob("features", 512, 64, 2048, help="Hash buckets for the runs of one to three letters of a name."),
     ),
@@ -38,27 +45,43 @@ BLOCKS = (
 CLASSES = ("Other blocks", *(name for _, _, name in BLOCKS))
 
 
-def load(*, languages: str = "latin", features: int = 512) -> Source:
-    """Emoji without skin tone, gender or other joined variants, which would be near copies; shape (features,).
+def load(*, languages: str = "latin", reader: str = "letters", features: int = 512) -> Source:
+    """Emoji without skin tone, gender or other joined variants, that are near copies; shape (features,) or (384,).
 
-    x is the English name, views are the names in every language, English first, as hashed letter runs of length 1.
+    x is the English name, views are the names in every language, English first, as unit rows: hashed letter runs, or
+    what MiniLM makes of a name (ValueError if it is not installed; kept in the home folder once computed).
     The sixteen Unicode blocks with fewer than 30 emoji each are one class, "Other blocks".
     """
-    # Imported here: the catalogue imports every data module, and these take a second.
+    # Imported here: the catalogue imports every data module, and this takes a second.
     import emoji
-    from sklearn.feature_extraction.text import HashingVectorizer
 
     spoken = LATIN if languages == "latin" else LATIN + OTHER
     for language in spoken:
         emoji.config.load_language(language)
     names = {sign: about for sign, about in emoji.EMOJI_DATA.items() if _plain(sign, about, emoji.STATUS)}
     table = {sign: [_words(about[language]) for language in spoken] for sign, about in names.items()}
-    hashed = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 3), n_features=features, dtype=np.float32)
-    rows = hashed.transform([name for row in table.values() for name in row]).toarray()
-    views = rows.reshape(len(table), len(spoken), features)
+    every = [name for row in table.values() for name in row]
+    rows = _hashed(every, features) if reader == "letters" else _encoded(every)
+    views = rows.reshape(len(table), len(spoken), -1)
     y = np.array([block(sign) for sign in table], np.int64)
     texts = tuple(f"{sign} {' · '.join(row[:3])}" for sign, row in table.items())
     return Source(np.ascontiguousarray(views[:, 0]), y, CLASSES, views=views, texts=texts)
+
+
+def _hashed(names: list[str], features: int) -> np.ndarray:
+    # Imported here for the same reason.
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashing = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 3), n_features=features, dtype=np.float32)
+    rows: np.ndarray = hashing.transform(names).toarray()
+    return rows
+
+
+def _encoded(names: list[str]) -> np.ndarray:
+    # Imported here: it comes with torch, which a data module does not need otherwise.
+    from models.minilm import encode
+
+    return encode(names, Settings.from_environment().folder("features"))
 
 
 def block(sign: str) -> int:
