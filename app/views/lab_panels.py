@@ -58,7 +58,7 @@ with its 95 % interval over items · **AUC unseen** the same on classes never tr
 
 def numbers(lab: Lab, view: View) -> None:
     """One row a lane; the table's tooltip says what each number means and what is good."""
-    head = "| | step | steps/s | loss | AUC | AUC unseen | recall@1 | uniformity | tolerance | d′ | rank | same start |"
+    head = "| lane | step | steps/s | loss | AUC | AUC unseen | recall@1 | uniformity | tolerance | d′ | rank | same start |"
     rows = [head, "|" + "---|" * 12]
     rows += [_row(index, lane) for index, lane in enumerate(view.lanes)]
     with st.container(key="numbers"):
@@ -234,7 +234,7 @@ Counts are exact at the threshold shown, the nearest one at which they are kept.
 
 def _confusion(lab: Lab, view: View) -> None:
     unseen = bool(state.choice("roc-unseen", False))
-    head = "| | at | TP | FP | TN | FN | TPR | FPR |"
+    head = "| lane | at | TP | FP | TN | FN | TPR | FPR |"
     rows = [head, "|" + "---|" * 8]
     for index, summary in enumerate(view.summaries):
         at = roc_curve.working_point(summary, threshold(), unseen)

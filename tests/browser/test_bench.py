@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.lab import PANELS, LabPage
 from tests.conftest import Server
@@ -178,6 +179,17 @@ def test_a_panel_is_a_picture_and_a_table_too(lab: LabPage, tmp_path: Path) -> N
     lab.page.get_by_text("Show as a table").click()
     lab.page.locator(".st-key-panel-roc [data-testid=stDataFrame]").wait_for()
     assert lab.page.locator(".st-key-panel-roc [data-testid=stVegaLiteChart]").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_rule_of_accessibility_is_broken(browser: Any, server: Server, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme=scheme)
+    lab = LabPage(context.new_page(), server.url).open("?lane=infonce&lane=triplet")
+    lab.page.wait_for_selector(".st-key-panel-curves canvas")
+    found = Axe().run(lab.page).response
+    assert len(found["passes"]) > 20  # it did look
+    assert [(broken["id"], broken["nodes"][0]["html"]) for broken in found["violations"]] == []
+    context.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
