@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from app import startup, state
-from app.address import Setup
+from app.address import PRESETS, Setup
 from app.view import LaneView, View, frame_number, recording
 from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
@@ -192,13 +192,12 @@ class Lab:
     def add_lane(self, key: str) -> None:
         """One more lane with this loss at its defaults; it catches up with the clock."""
         self.page.added += 1
-        setup = self.setup()
-        config = setup.with_lane(Part(key)).lanes[-1]
+        longer = self.setup().with_lane(PRESETS.get(key, Part(key)))
         player = self.player
         if player is None:
-            self.go_live(setup.with_lane(Part(key)))
+            self.go_live(longer)
             return
-        self.attempt(lambda: player.add_lane(config))
+        self.attempt(lambda: player.add_lane(longer.lanes[-1]))
 
     def remove_lane(self, lane: LaneView, index: int) -> None:
         """Take one lane away; the last one stays."""

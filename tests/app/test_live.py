@@ -142,6 +142,13 @@ def test_a_new_lane_joins_the_clock_with_what_all_share(session: PageState, boar
     assert len({tuple(lane.checksums.values()) for lane in lanes}) == 1
 
 
+def test_a_triplet_lane_starts_with_the_mean_over_active_triplets(session: PageState, boards: LocalBoards) -> None:
+    Lab().step()
+    Lab().add_lane("triplet")
+    assert Lab().view().lanes[-1].config.loss["reduction"] == "mean_active"
+    assert Part("triplet")["reduction"] == "sum"  # the paper's, for whoever asks for nothing
+
+
 def test_a_lane_goes_and_a_second_press_on_it_does_nothing(session: PageState, boards: LocalBoards) -> None:
     Lab().step()
     lab = Lab()
