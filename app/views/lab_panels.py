@@ -58,7 +58,8 @@ with its 95 % interval over items · **AUC unseen** the same on classes never tr
 
 def numbers(lab: Lab, view: View) -> None:
     """One row a lane; the table's tooltip says what each number means and what is good."""
-    head = "| lane | step | steps/s | loss | AUC | AUC unseen | recall@1 | uniformity | tolerance | d′ | rank | same start |"
+    head = "| lane | step | steps/s | loss | AUC | AUC unseen | recall@1 "
+    head += "| uniformity | tolerance | d′ | rank | same start |"
     rows = [head, "|" + "---|" * 12]
     rows += [_row(index, lane) for index, lane in enumerate(view.lanes)]
     with st.container(key="numbers"):

@@ -17,7 +17,7 @@ def sound(page: AppTest) -> AppTest:
 
 def table(page: AppTest) -> list[list[str]]:
     """Rows of the numbers table, cell by cell."""
-    text = next(part.value for part in page.markdown if part.value.startswith("| | step |"))
+    text = next(part.value for part in page.markdown if part.value.startswith("| lane | step |"))
     return [[cell.strip() for cell in line.strip("| ").split("|")] for line in text.splitlines()[2:]]
 
 

@@ -259,10 +259,14 @@ def test_interrupted_then_resumed_ends_as_if_never_interrupted(
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Run, "advance", press_ctrl_c)
-    code, out, err = call("train", *SHORT, "--steps", "60", "--json", "--out", tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background is started without it
+    try:
+        code, out, err = call("train", *SHORT, "--steps", "60", "--json", "--out", tmp_path)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (code, out) == (130, "")
     assert "Interrupted at step 30 of 60" in err
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.undo()
     code, out, _ = call("train", "--resume", tmp_path, "--json")
     resumed = told(out)

@@ -146,7 +146,7 @@ def test_a_triplet_lane_starts_with_the_mean_over_active_triplets(session: PageS
     Lab().step()
     Lab().add_lane("triplet")
     assert Lab().view().lanes[-1].config.loss["reduction"] == "mean_active"
-    assert Part("triplet")["reduction"] == "sum"  # the paper's, for whoever asks for nothing
+    assert RunConfig(loss=Part("triplet")).loss["reduction"] == "sum"  # the paper's, for whoever asks for nothing
 
 
 def test_a_lane_goes_and_a_second_press_on_it_does_nothing(session: PageState, boards: LocalBoards) -> None:
