@@ -28,6 +28,8 @@ STYLE = """
 .st-key-numbers table { font-size: 0.85rem; }
 .st-key-confusion table { font-size: 0.75rem; }
 .st-key-confusion td, .st-key-confusion th { padding: 0.15rem 0.35rem; }
+/* The page ticks twice a second: that a script runs is not news. A lost connection is, and still shows. */
+[data-testid="stStatusWidget"]:has([data-testid^="stStatusWidgetRunning"]) { visibility: hidden; }
 .files { display: flex; gap: 0.5rem; flex-wrap: wrap; margin: 0; }
 .files .file { border: 1px solid rgba(128, 128, 128, 0.6); border-radius: 0.5rem; padding: 0.3rem 0.7rem; }
 .files .file { color: inherit; text-decoration: none; }
