@@ -102,7 +102,8 @@ def profile(s: Float[np.ndarray, " k"], weight: Float[np.ndarray, " k"]) -> Floa
     place = ((s + 1.0) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
     count = np.bincount(place, minlength=BINS)
     total = np.bincount(place, weights=weight, minlength=BINS)
-    return np.divide(total, count, out=np.full(BINS, np.nan), where=count > 0)
+    mean: np.ndarray = np.divide(total, count, out=np.full(BINS, np.nan), where=count > 0)
+    return mean
 
 
 def _agreement(weights: list[Tensor], scores: Scores) -> dict[str, np.ndarray]:
