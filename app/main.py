@@ -4,17 +4,40 @@ import streamlit as st
 
 from app import startup
 
+# Room for the names of the pages, and pointers for them: the lab lets presses fall through the rest of the header.
+STYLE = """
+.stApp .stMainBlockContainer { padding-top: 2.8rem; }
+.stApp .stAppHeader { height: 2.6rem; min-height: 2.6rem; background: transparent; pointer-events: none; }
+.stApp .stAppHeader a, .stApp .stAppHeader button { pointer-events: auto; }
+"""
+
 
 def main() -> None:
-    """Show what is being warmed until it is, then the lab."""
+    """Show what is being warmed until it is, then the page that the address names."""
     st.set_page_config(page_title="Loss Lab", page_icon="🎯", layout="wide", initial_sidebar_state="collapsed")
     startup.warm()
-    if not startup.ready():
+    pages = [
+        st.Page(_lab, title="Lab", icon=":material/science:", default=True),
+        st.Page(_catalogue, title="Catalogue", icon=":material/menu_book:", url_path="catalogue"),
+    ]
+    chosen = st.navigation(pages, position="top")
+    st.html(f"<style>{STYLE}</style>")
+    if startup.ready():
+        chosen.run()
+    else:
         _warming()
-        return
+
+
+def _lab() -> None:
     from app.views import lab  # torch and the catalogue come with it, and they are warm only now
 
-    st.navigation([st.Page(lab.page, title="Lab", default=True)], position="hidden").run()
+    lab.page()
+
+
+def _catalogue() -> None:
+    from app.views import catalogue  # the same
+
+    catalogue.page()
 
 
 def _warming() -> None:

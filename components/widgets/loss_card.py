@@ -1,0 +1,131 @@
+"""A loss as a card: formula, use, what it reads, paper, knobs, levels, relations, pitfall, status, curve and cost."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from components import theme
+from components.panels import weight_picture
+from models.shapes import SHAPES, shapes_of
+from models.spec import TARGETS, Knob, LossSpec
+
+FAMILIES = {
+    "softmax": "blue", "pair": "green", "triplet": "violet", "ranking": "orange", "proxy": "yellow",
+    "classification": "gray",
+}  # fmt: skip
+STATUS = {"verified": "green", "partly": "orange", "second-hand": "orange", "unverified": "red", "standard": "green"}
+OTHER_STATUS = "library"  # what comes from another library as it is
+READS = {
+    "scores": "Scores: cosines of pairs, with masks of positives and negatives.",
+    "embeddings": "Embeddings with their labels.",
+    "logits": "Logits",
+}
+
+
+def status_of(spec: LossSpec) -> str:
+    """Verification in one word, a key of STATUS or OTHER_STATUS: the status text's first."""
+    word = spec.paper.status.replace(",", " ").replace(";", " ").split()[0]
+    return word if word in STATUS else OTHER_STATUS
+
+
+def lab_link(key: str, target: str) -> str:
+    """Address of the lab with this loss beside infonce; empty if no data set of the lab has such targets."""
+    if target not in ("class", "binary"):
+        return ""
+    data = [("data", "faces")] if target == "binary" else []
+    beside = [] if key == "infonce" else [("lane", "infonce")]
+    # A loss of two classes and infonce read the same faces: the data belong to both lanes.
+    return "/?" + urlencode([*data, *beside, ("lane", key)])
+
+
+def card(key: str, spec: LossSpec, fact: Mapping[str, Any] | None, reference_ms: float | None) -> None:
+    """Draw it. fact: what was measured of the loss (models.facts), None while it is being measured."""
+    with st.container(border=True, key=f"card-{slug(key)}", height="stretch"):
+        st.markdown(_head(key, spec))
+        st.html(_foot(key, spec, fact, reference_ms))
+        with st.expander("Paper, knobs, levels, relations, pitfall"):
+            st.markdown(details(spec))
+
+
+def slug(key: str) -> str:
+    """The key as part of a CSS class."""
+    return key.replace(":", "-")
+
+
+def _head(key: str, spec: LossSpec) -> str:
+    status = status_of(spec)
+    colour = STATUS.get(status, "gray")
+    badges = (
+        f":{FAMILIES.get(spec.family, 'gray')}-badge[{spec.family}] :gray-badge[reads {spec.reads}] "
+        f":{colour}-badge[{status}] :gray-badge[{spec.paper.year}]"
+    )
+    return f"**{spec.name}** `{key}`\n\n{badges}\n\n$$\n{spec.formula}\n$$\n\n{spec.when}"
+
+
+def _foot(key: str, spec: LossSpec, fact: Mapping[str, Any] | None, reference_ms: float | None) -> str:
+    """Curve, cost and link."""
+    link = lab_link(key, spec.target)
+    opens = (
+        f'<a class="opens" href="{escape(link)}">Open in the lab{"" if key == "infonce" else " beside InfoNCE"}</a>'
+        if link
+        else "<span>The lab has no data with such targets.</span>"
+    )
+    return (
+        f'<div class="foot"><div class="curve">{_curve(spec, fact)}</div><p>{cost(fact, reference_ms)}</p>{opens}</div>'
+    )
+
+
+def _curve(spec: LossSpec, fact: Mapping[str, Any] | None) -> str:
+    if fact is None:
+        return "<span>Its weight curve is being measured.</span>"
+    picture = weight_picture.picture(fact["curve"], spec.name)
+    return picture or f"<span>No weight curve: {escape(str(fact['curve']['why_not']))}</span>"
+
+
+def cost(fact: Mapping[str, Any] | None, reference_ms: float | None) -> str:
+    """Cost of a step in words, as HTML."""
+    if fact is None:
+        return "The cost of a step is being measured."
+    if fact["ms"] is None:
+        return f"Cost of a step not measured: {escape(str(fact['why_no_cost']))}"
+    text = f"A step costs {theme.number(fact['ms'], 2)} ms"
+    return f"{text}, {theme.number(fact['ms'] / reference_ms, 2)} × InfoNCE" if reference_ms else text
+
+
+def details(spec: LossSpec) -> str:
+    """What opens below a card, as Markdown."""
+    paper = spec.paper
+    where = f" · [arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else ""
+    equation = f"equation {paper.equation}" if paper.equation[:1].isdigit() else paper.equation
+    reads = (
+        READS[spec.reads]
+        if spec.reads != "logits"
+        else f"{TARGETS[spec.target][:1].upper()}{TARGETS[spec.target][1:]}."
+    )
+    parts = [
+        f"**Paper.** {paper.authors} ({paper.year}): *{paper.title}*{where}" + (f" · {equation}" if equation else ""),
+        f"**Verification.** {paper.status}.",
+        f"**Reads.** {reads}",
+        f"**Fits.** {'; '.join(SHAPES[shape][0] for shape in shapes_of(spec))}.",
+        f"**Knobs.**{_list([_knob(knob) for knob in spec.knobs])}",
+        f"**Reference levels.**{_list([f'{level.name}: {level.sentence}' for level in spec.levels])}",
+        f"**Relations**, each shown by a test.{_list(list(spec.relations))}",
+        f"**Pitfall.** {spec.pitfall}",
+    ]
+    if spec.convention:
+        parts.append(f"**Convention.** {spec.convention}")
+    if spec.detached:
+        parts.append(f"**Held constant in the gradient.** {spec.detached}")
+    return "\n\n".join(parts)
+
+
+def _list(lines: list[str]) -> str:
+    return "\n" + "\n".join(f"- {line}" for line in lines) if lines else " none"
+
+
+def _knob(knob: Knob) -> str:
+    unit = f" ({knob.unit})" if knob.unit else ""
+    return f"`{knob.name}`{unit} = {knob.default}, {knob.allowed()}. {knob.help}".rstrip()
