@@ -68,14 +68,15 @@ def declare(text: str, name: str) -> tuple[str, LossSpec]:
 
 
 def _tidy(text: str) -> str:
-    return text.replace("\r\n", "\n").strip() + "\n"
+    return text.replace("\r\n", "\n").rstrip() + "\n"
 
 
 def _parsed(text: str) -> ast.Module:
     try:
         return ast.parse(text)
     except SyntaxError as error:
-        raise ValueError(f"Line {error.lineno}: {error.msg}.") from None
+        where = f"Line {error.lineno}: " if error.lineno else ""
+        raise ValueError(f"{where}{error.msg}.") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise ValueError(f"the code cannot be read as Python: {error or type(error).__name__}") from None
 
