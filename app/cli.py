@@ -82,7 +82,7 @@ def _help(known: Mapping[str, str]) -> str:
     lines = [f"  {name:{width}}  {text}" for name, text in known.items()]
     return "\n".join(
         [
-            "usage: python -m app [--port PORT] [--no-browser]",
+            "usage: python -m app [--port PORT] [--no-browser] [--allow-custom-loss [--losses FOLDER]]",
             "       python -m app COMMAND [options]",
             "",
             "Without a command the page starts on this machine. Commands:",

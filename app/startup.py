@@ -4,9 +4,11 @@ import gc
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+from models.custom import REGISTER
 from models.settings import Settings
 
 COLLECT_EVERY_S = 60.0
@@ -93,12 +95,17 @@ def _catalogue() -> None:
         catalogue.discover(package)
 
 
+def _settings() -> Settings:
+    """From the environment; own losses only where this server was started with them."""
+    return replace(Settings.from_environment(), own_losses=REGISTER.allowed)
+
+
 def _engine() -> Any:
-    return import_module("models.engine.cluster").Engine.start(Settings.from_environment())
+    return import_module("models.engine.cluster").Engine.start(_settings())
 
 
 def _boards() -> Any:
-    return import_module("models.engine.registry").Boards(engine(), Settings.from_environment())
+    return import_module("models.engine.registry").Boards(engine(), _settings())
 
 
 def _pictures() -> None:

@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.address import Setup, default_setup, from_query, to_query
 from app.files import ticket
+from models.examine import Report
 
 _PAGE = "page"
 CROWD_S = 5.0  # whoever has not drawn for so long is not counted
@@ -35,6 +36,7 @@ class PageState:
     ticket: str = field(default_factory=ticket)  # names the files that this session may fetch
     choices: dict[str, Any] = field(default_factory=dict)  # of controls that are not always drawn
     echoes: dict[str, float] = field(default_factory=dict)  # presses that came with a tick, and when
+    own: Report | None = None  # the last examination of a loss written here
     added: int = 0  # lanes added so far: names the box that adds the next
     round: int = 0  # grows when widgets must be built anew from the setup
 

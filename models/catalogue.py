@@ -7,6 +7,9 @@ from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any
 
+from models.custom import REGISTER
+from models.own_source import is_own
+
 _WORDS = {"losses": "loss", "methods": "method", "data": "data set", "encoders": "encoder"}
 
 
@@ -29,6 +32,8 @@ def discover(package: str) -> Mapping[str, Any]:
 
 def find(package: str, key: str) -> Any:
     """Return one part, or raise ValueError naming the keys that exist."""
+    if package == "losses" and is_own(key):
+        return REGISTER.find(key)
     parts = discover(package)
     if key not in parts:
         known = [name for name in parts if ":" not in name]

@@ -32,6 +32,10 @@ class Settings:
     workers: int = field(default_factory=_cores)  # training processes
     side_workers: int = field(default_factory=lambda: max(_cores() // 4, 1))  # for UMAP, sweeps and repeats
     nice: int = 5  # of the workers, so that the page stays responsive while all cores train
+    own_losses: bool = False  # losses that a user wrote; only `serve --allow-custom-loss` sets it, no variable does
+    own_workers: int = 2  # processes that run them
+    own_call_s: float = 10.0  # that one step with such a loss may take
+    own_memory_mb: int = 2048  # that such a loss may use
     checkpoint_s: float = 2.0
     summary_s: float = 0.5  # between two summaries of a lane that trains
     slice_s: float = 0.15  # training between two looks at the commands
@@ -65,11 +69,14 @@ _RANGES: dict[str, tuple[float, float]] = {
     "WORKERS": (1, 512),
     "SIDE_WORKERS": (1, 512),
     "NICE": (0, 19),
+    "OWN_WORKERS": (1, 64),
+    "OWN_CALL_S": (0.1, 3600),
+    "OWN_MEMORY_MB": (64, 1_000_000),
     "CHECKPOINT_S": (0.1, 3600),
     "SUMMARY_S": (0.05, 60),
 }
 _FIELDS = {name: name.lower() for name in _RANGES}
-_WHOLE = {"lanes", "boards", "sessions", "steps", "workers", "side_workers", "nice"}
+_WHOLE = {"lanes", "boards", "sessions", "steps", "workers", "side_workers", "nice", "own_workers", "own_memory_mb"}
 
 
 def _number(given: Mapping[str, str], name: str, low: float, high: float) -> float:

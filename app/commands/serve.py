@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 
 from app.cli import DONE, Refused
+from models.custom import REGISTER
 from models.settings import Settings
 
 ADDRESS = "127.0.0.1"
@@ -14,6 +15,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("--port", type=int, default=8501, help="port on 127.0.0.1; 0 takes any free one (default 8501)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    parser.add_argument(
+        "--allow-custom-loss",
+        action="store_true",
+        help="let the page take the code of a loss and run it in limited worker processes; for local use only",
+    )
+    parser.add_argument("--losses", metavar="FOLDER", help="offer the losses in the .py files of this folder too")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,11 +31,26 @@ def run(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise Refused(str(error)) from None
     writable(settings.home)
+    own_losses(args, settings)
     # Streamlit takes most of a second to import: a refused start and --help answer without it.
     from app.asgi import serve
 
     serve(ADDRESS, port, browser=not args.no_browser)
     return DONE
+
+
+def own_losses(args: argparse.Namespace, settings: Settings) -> None:
+    """Let this server read own losses if it was asked to; raises Refused where that does not go together."""
+    if args.losses is not None and not args.allow_custom_loss:
+        raise Refused("--losses needs --allow-custom-loss: its files are code that this server would run")
+    if not args.allow_custom_loss:
+        return
+    if settings.scheduler:
+        raise Refused("--allow-custom-loss is for workers on this machine: start without LOSSLAB_SCHEDULER")
+    folder = None if args.losses is None else Path(args.losses).expanduser().absolute()
+    if folder is not None and not folder.is_dir():
+        raise Refused(f"--losses {args.losses} is no folder")
+    REGISTER.allow(folder)
 
 
 def free_port(port: int) -> int:

@@ -9,10 +9,11 @@ from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
 from app.view import LaneView, View, knobs_now, loss_knobs, loss_spec
-from app.views import lab_forms, lab_panels
+from app.views import lab_forms, lab_own, lab_panels
 from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
+from models.custom import REGISTER
 from models.spec import Value
 
 TICK_PLAYING, TICK_RESTING = 0.5, 2.0  # seconds between two looks at the board
@@ -85,6 +86,9 @@ def _toolbar(lab: Lab, view: View) -> None:
             lab_forms.data(lab)
         with st.popover("Training", help="Encoder, optimiser, batches, seed."):
             lab_forms.training(lab)
+        if REGISTER.allowed:
+            with st.popover("Your own loss", help="Write a loss, have it examined, race it."):
+                lab_own.form(lab, view)
         with st.popover("Speed and stop", help="How fast to train and when to stop."):
             lab_forms.pace(lab, SPEEDS)
         with st.popover("Panels", help="Which panels to show."):
@@ -156,7 +160,7 @@ def _set_knob(lab: Lab, lane: LaneView, name: str, key: str) -> None:
 
 
 def _add_lane(lab: Lab) -> None:
-    losses = {key: module.SPEC for key, module in discover("losses").items()}
+    losses = {key: module.SPEC for key, module in discover("losses").items()} | REGISTER.joined()
     key = _add_key(lab)
     st.selectbox(
         "Add a lane",

@@ -6,6 +6,8 @@ from typing import Any
 from models.engine import jobs
 from models.engine.board import Cell, TaskState
 from models.engine.cluster import Engine
+from models.engine.warm import OWN_LOSS, SIDE
+from models.own_source import is_own
 from models.spec import Value
 from models.training.config import STEPS, Event, Part, RunConfig
 
@@ -21,16 +23,19 @@ class Background:
         self._kind, self._knob, self._steps, self._cells = kind, knob, steps, cells
         self._message = ""
         self._futures: dict[int, Any] = {
-            index: engine.submit(jobs.train, cell.config.to_json(), steps) for index, cell in enumerate(cells)
+            index: engine.submit(jobs.train, cell.config.to_json(), steps, purpose=_purpose(cell.config))
+            for index, cell in enumerate(cells)
         }
 
     def poll(self) -> bool:
         """Take in what has finished; True if anything has."""
         settled = [index for index, future in self._futures.items() if future.status != "pending"]
         for index in settled:
-            future = self._futures.pop(index)
-            self._cells[index] = _settled(self._cells[index], future)
-            future.release()
+            try:
+                self._cells[index] = _settled(self._cells[index], self._futures[index])
+            except TimeoutError:  # its worker went with what it had just told: Dask has it told again
+                continue
+            self._futures.pop(index).release()
         return bool(settled)
 
     def cancel(self) -> None:
@@ -48,6 +53,10 @@ class Background:
     def view(self) -> TaskState:
         """What a page reads."""
         return TaskState(self._kind, self._knob, self._steps, tuple(self._cells), self.running, self._message)
+
+
+def _purpose(config: RunConfig) -> str:
+    return OWN_LOSS if is_own(config.loss.key) else SIDE
 
 
 def _settled(cell: Cell, future: Any) -> Cell:

@@ -15,7 +15,8 @@ from typing import Any, Self
 
 from distributed import Client
 
-from models.engine.warm import SIDE, TRAIN, warm_worker
+from models.engine.guard import Limits
+from models.engine.warm import OWN_LOSS, SIDE, TRAIN, warm_worker
 from models.settings import Settings
 
 __all__ = ["Engine", "EngineError", "Settings"]
@@ -84,17 +85,22 @@ class Engine:
             return tuple(sorted((name, future.done()) for name, future in self._warming.values()))
 
     def workers(self, purpose: str = TRAIN) -> list[str]:
-        """Addresses of live workers for this purpose; on a cluster that names no purposes, all of them."""
+        """Addresses of live workers for this purpose; on a cluster that names no purposes, all of them.
+
+        For own losses only those that were made for them, with their limits.
+        """
         known = self._known()
         fit = [address for address, about in known.items() if purpose in about["resources"]]
-        return fit or [address for address, about in known.items() if not {TRAIN, SIDE} & about["resources"].keys()]
+        if fit or purpose == OWN_LOSS:
+            return fit
+        return [address for address, about in known.items() if not {TRAIN, SIDE} & about["resources"].keys()]
 
-    def place(self) -> str | None:
-        """The training worker that holds the fewest lanes, counted as holding one more; None if there is none.
+    def place(self, purpose: str = TRAIN) -> str | None:
+        """The worker for this purpose that holds the fewest lanes, counted as holding one more; None if there is none.
 
         One that is not warm yet counts as fuller: a lane that lost its process is sooner back on a warm one.
         """
-        fit = self.workers() if self.alive else []
+        fit = self.workers(purpose) if self.alive else []
         with self._lock:
             cold = {address: not self._warmed(address) for address in fit}
             chosen = min(fit, key=lambda address: self._held[address] + COLD * cold[address], default=None)
@@ -107,10 +113,11 @@ class Engine:
         with self._lock:
             self._held[address] -= 1
 
-    def submit(self, work: Any, *arguments: Any) -> Any:
-        """Run a pure function on a side worker; returns a Dask future."""
+    def submit(self, work: Any, *arguments: Any, purpose: str = SIDE) -> Any:
+        """Run a pure function on a side worker, or one for own losses; returns a Dask future."""
         known = self._known().values()
-        resources = {SIDE: 1} if any(SIDE in about["resources"] for about in known) else None
+        named = purpose == OWN_LOSS or any(purpose in about["resources"] for about in known)
+        resources = {purpose: 1} if named else None
         return self._client.submit(work, *arguments, pure=False, resources=resources)
 
     def close(self) -> None:
@@ -197,6 +204,8 @@ def _log_failure(future: Any) -> None:
 def _host(settings: Settings) -> subprocess.Popen[str]:
     """Start the host and give it its order."""
     folder = settings.folder("engine")
+    for note in folder.glob("*.stopped"):  # of processes that an earlier server had
+        note.unlink()
     with (folder / LOG).open("w") as log:
         host = subprocess.Popen(
             [sys.executable, "-m", "models.engine.host"],
@@ -209,7 +218,9 @@ def _host(settings: Settings) -> subprocess.Popen[str]:
         )
     assert host.stdin is not None
     order = {"workers": settings.workers, "side_workers": settings.side_workers, "nice": settings.nice}
-    host.stdin.write(json.dumps({**order, "folder": str(folder)}) + "\n")
+    order |= {"own_workers": settings.own_workers if settings.own_losses else 0}
+    limits = Limits(str(folder), settings.own_call_s, settings.own_memory_mb).to_json()
+    host.stdin.write(json.dumps({**order, "own": limits, "folder": str(folder)}) + "\n")
     host.stdin.flush()
     return host
 

@@ -3,8 +3,8 @@
 Started as `python -m models.engine.host` by `models.engine.cluster`: workers are then children of this small module,
 so no worker ever runs the page again, and a server that dies, however it dies, takes them along.
 
-Reads one JSON line from its input ({"workers", "side_workers", "nice", "folder"}) and writes one to its output
-({"address"}) as soon as work is accepted.
+Reads one JSON line from its input ({"workers", "side_workers", "own_workers", "own", "nice", "folder"}) and writes one
+to its output ({"address"}) as soon as work is accepted.
 """
 
 import json
@@ -12,11 +12,13 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import dask
 from distributed import Nanny, Scheduler, SpecCluster
 
-from models.engine.warm import NICE, SIDE, TRAIN
+from models.engine.warm import NICE, OWN_LOSS, OWN_VARIABLE, SIDE, TRAIN
 
 LOOPBACK = "127.0.0.1"
 CLOSE_S = 4.0
@@ -29,29 +31,34 @@ _CONFIG = {
 }
 
 
-def names(workers: int, side_workers: int) -> dict[str, str]:
+def names(workers: int, side_workers: int, own_workers: int = 0) -> dict[str, str]:
     """Worker name to what it is for."""
     training = {f"train-{index}": TRAIN for index in range(workers)}
-    return training | {f"map-{index}": SIDE for index in range(side_workers)}
+    side = {f"map-{index}": SIDE for index in range(side_workers)}
+    return training | side | {f"own-{index}": OWN_LOSS for index in range(own_workers)}
 
 
-def build(workers: int, side_workers: int, folder: str) -> SpecCluster:
-    """Scheduler and workers, every port on loopback, one thread each."""
+def build(purposes: Mapping[str, str], folder: str, own: str = "") -> SpecCluster:
+    """Scheduler and workers, every port on loopback, one thread each. own: the limits of workers for own losses."""
     bound = {"host": LOOPBACK, "dashboard_address": f"{LOOPBACK}:0"}
     options = {**bound, "nthreads": 1, "local_directory": folder, "memory_limit": "4GB"}
-    spec = {
-        name: {"cls": Nanny, "options": {**options, "resources": {purpose: _PLENTY if purpose == TRAIN else 1}}}
-        for name, purpose in names(workers, side_workers).items()
-    }
+    spec = {name: {"cls": Nanny, "options": {**options, **_of(purpose, own)}} for name, purpose in purposes.items()}
     scheduler = {"cls": Scheduler, "options": {**bound, "port": 0, "dashboard": False}}
     return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=logging.ERROR)
+
+
+def _of(purpose: str, own: str) -> dict[str, Any]:
+    """What a worker has for its purpose alone."""
+    resources = {purpose: _PLENTY if purpose == TRAIN else 1}
+    return {"resources": resources, "env": {OWN_VARIABLE: own}} if purpose == OWN_LOSS else {"resources": resources}
 
 
 def main() -> None:
     """Serve until standard input closes."""
     order = json.loads(sys.stdin.readline())
     with dask.config.set({**_CONFIG, NICE: order["nice"]}):  # workers inherit it
-        cluster = build(order["workers"], order["side_workers"], order["folder"])
+        purposes = names(order["workers"], order["side_workers"], order["own_workers"])
+        cluster = build(purposes, order["folder"], order["own"])
     sys.stdout.write(json.dumps({"address": cluster.scheduler_address}) + "\n")
     sys.stdout.flush()
     sys.stdin.read()  # blocks until the parent closes its end or is gone

@@ -9,6 +9,7 @@ from models.catalogue import discover
 from models.diagnostics.projection import trustworthiness, umap_layout
 from models.diagnostics.summarise import summarise
 from models.diagnostics.summary import Points, Summary
+from models.engine.guard import guard_of
 from models.engine.lane import TURN, Probe, final_metrics, settle_process
 from models.training.config import RunConfig
 from models.training.run import Diverged, Run
@@ -31,18 +32,21 @@ class Outcome:
 def train(config: str, steps: int) -> Outcome:
     """Train a config that many steps from scratch."""
     settle_process()
-    with TURN:
-        run = Run(RunConfig.from_json(config))
+    made = RunConfig.from_json(config)
+    guard = guard_of(made, f"job-{made.config_id}")
+    with TURN, guard:
+        run = Run(made)
     message = ""
     while run.step < steps and not message:
         if cancelled():
             return Outcome(config, run.step, None, {}, "Cancelled.")
         try:
-            with TURN:
-                run.advance(min(_SLICE, steps - run.step))
+            for portion in guard.portions(min(_SLICE, steps - run.step)):
+                with TURN, guard:
+                    run.advance(portion)
         except Diverged as found:
             message = str(found)
-    with TURN:
+    with TURN, guard:
         return Outcome(config, run.step, summarise(run.snapshot()), final_metrics(run), message)
 
 

@@ -17,6 +17,7 @@ from models.diagnostics.projection import Frame, pca_frame
 from models.diagnostics.summarise import summarise
 from models.diagnostics.summary import Summary, WeightProfile
 from models.diagnostics.weights import weight_profile
+from models.engine.guard import Broken, guard_of, settle
 from models.engine.warm import NICE
 from models.geometry import Embeddings, Scores
 from models.snapshot import Snapshot
@@ -81,17 +82,21 @@ class WhatIf:
 class LaneActor:
     """One run. Its numbers are those of a plain `Run` of the same config, however it is sliced or looked at."""
 
-    def __init__(self, config: str, payload: bytes = b"", manifest: str = "") -> None:
+    def __init__(self, config: str, payload: bytes = b"", manifest: str = "", token: str = "") -> None:
         """Start from step 0, or from a packed state; raises ValueError if the parts do not fit or the state is damaged.
 
-        config: RunConfig as JSON; with a packed state it may hold later events than the state does.
+        config: RunConfig as JSON; with a packed state it may hold later events than the state does. token: names this
+        lane for as long as it lasts, over all its processes.
         """
         settle_process()
-        with TURN:
-            self._run = Run(RunConfig.from_json(config))
+        made = RunConfig.from_json(config)
+        self._guard = guard_of(made, token)
+        with TURN, self._guard:
+            self._run = Run(made)
             if payload:
                 _, step, trace, tensors = keep.unpack(payload, manifest)
                 self._run.restore(step, Trace.of(trace), tensors)
+            self._try_look()
         self._frame: Frame | None = None
         self._looking: Future[Summary] | None = None
         self._look_s = 0.0
@@ -108,16 +113,35 @@ class LaneActor:
         with TURN:
             began, used = time.perf_counter(), time.thread_time()
             try:
-                self._run.advance(n)
+                self._train(n)
             except Diverged as found:
                 status, message = "diverged", str(found)
             except Exception as error:  # a loss file may hold any mistake: it ends this lane and no other
-                status, message = "failed", f"Step {self._run.step}: {type(error).__name__}: {error}"
+                status, message = "failed", f"Step {self._run.step}: {self._guard.told(error)}"
         seconds, processor_s = time.perf_counter() - began, time.thread_time() - used
         seen = self._looked(NO_LOOK if status == "failed" else look)
         # A diverged run stands at sound weights again: that is the state to go on from.
         kept = self.pack() if status == "diverged" or (packed and status == "ok") else None
         return Progress(self._run.step, seconds, processor_s, status, message, seen, self._look_s, kept)
+
+    def _train(self, n: int) -> None:
+        for portion in self._guard.portions(n):
+            with self._guard:
+                self._run.advance(portion)
+
+    def _taken(self) -> Snapshot:
+        """The snapshot; what an own loss raises on the way becomes Broken."""
+        try:
+            return self._run.snapshot()
+        except Exception as error:  # foreign code may hold any mistake
+            if not self._guard.own:
+                raise
+            raise Broken(f"Your loss cannot be measured on the probe: {self._guard.told(error)}.") from None
+
+    def _try_look(self) -> None:
+        """An own loss may stand a batch and not the whole probe: better told at the start than in the middle."""
+        if self._guard.own:
+            self._taken()
 
     def summary(self) -> Summary:
         """All that the panels draw of this moment, the map in axes that turn with the embedding."""
@@ -148,15 +172,15 @@ class LaneActor:
 
     def first(self) -> Summary:
         """The summary of step 0, for a lane that was not here then."""
-        with TURN:
+        with TURN, self._guard:
             config = self._run.config
             start = tuple(event for event in config.events if event.step == 0)
             return summarise(Run(replace(config, events=start)).snapshot())
 
     def snapshot(self) -> Snapshot:
         """The whole snapshot: about a megabyte for every 200 items of the probe."""
-        with TURN:
-            return self._run.snapshot()
+        with TURN, self._guard:
+            return self._taken()
 
     def probe(self) -> Probe:
         """The probe's embeddings."""
@@ -185,7 +209,7 @@ class LaneActor:
 
     def what_if(self, knobs: Mapping[str, Value]) -> WhatIf:
         """Loss and pair weights on the probe with other loss knobs; raises ValueError on a bad knob."""
-        with TURN:
+        with TURN, self._guard:
             objective = self._run.objective
             now = dict(objective.knobs)
             loss_now = probe_loss(self._run, self._run.snapshot())
@@ -210,6 +234,7 @@ def looker() -> ThreadPoolExecutor:
 def settle_process() -> None:
     """Once in each worker: one torch thread, and a low priority if the engine's configuration says so."""
     torch.set_num_threads(1)
+    settle()
     # A summary made beside the training asks for Python's lock some hundred times: at the usual 5 ms each it takes ten
     # times as long as its own work.
     sys.setswitchinterval(SWITCH_S)

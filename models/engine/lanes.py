@@ -8,6 +8,7 @@ from typing import Any
 from models.diagnostics.summary import Summary
 from models.engine.checkpoint import Keeper
 from models.engine.cluster import Engine
+from models.engine.guard import Broken
 from models.engine.lane import BESIDE, NO_LOOK, NOW, Packed
 from models.engine.remote import Lost, Remote
 from models.training.config import RunConfig
@@ -155,7 +156,7 @@ class Lanes:
                 lane.status = self._called(lane, active)
             if lane.id in self._tell and time.monotonic() > self._tell[lane.id]:
                 del self._tell[lane.id]
-                lane.message = ""
+                lane.message = lane.message if lane.status == "failed" else ""
 
     def each(
         self, lanes: Sequence[Remote], name: str, arguments: Mapping[str, tuple[Any, ...]] | None = None
@@ -232,11 +233,13 @@ class Lanes:
         self._pack(lane, lane.ask("pack"))
 
     def guarded(self, lane: Remote, work: Callable[[], None]) -> None:
-        """Do something with a lane; if its worker turns out to be gone, replace it."""
+        """Do something with a lane: replaced if its worker turns out to be gone, failed if its own loss breaks."""
         try:
             work()
         except Lost:
             self._lose(lane)
+        except Broken as error:
+            lane.fail(str(error))
 
     def _lose(self, lane: Remote) -> None:
         lane.lose()

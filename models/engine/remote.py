@@ -1,5 +1,6 @@
 """A lane as its player holds it: where its actor is, what it last told, and how its loss is noticed and repaired."""
 
+import secrets
 import time
 from collections import deque
 from dataclasses import replace
@@ -11,6 +12,8 @@ from models.diagnostics.summary import Points, Summary
 from models.engine.board import LaneState
 from models.engine.cluster import GONE, Engine
 from models.engine.lane import LaneActor, Packed, Progress
+from models.engine.warm import OWN_LOSS, TRAIN
+from models.own_source import is_own
 from models.spec import Value
 from models.training.config import Event, RunConfig
 
@@ -43,6 +46,7 @@ class Remote:
         self.umap_step = 0
         self.packs: deque[Packed] = deque([packed] if packed else [], maxlen=KEPT)
         self._engine = engine
+        self._token = secrets.token_hex(8)  # names the note of a process that an own loss held up
         self._address: str | None = None
         self._client: Any = None
         self._future: Any = None
@@ -75,12 +79,19 @@ class Remote:
         """Ask for an actor, from `_from` where that is a state; does nothing while no worker is free."""
         self._drop()
         self._asked = time.monotonic()
-        state = (self._from.payload, self._from.manifest) if self._from else ()
+        state = (self._from.payload, self._from.manifest) if self._from else (b"", "")
+        purpose = OWN_LOSS if is_own(self.config.loss.key) else TRAIN
         try:
-            self._client, self._address = self._engine.client, self._engine.place()
+            self._client, self._address = self._engine.client, self._engine.place(purpose)
             if self._address is not None:
                 self._future = self._client.submit(
-                    LaneActor, self.config.to_json(), *state, actor=True, workers=[self._address], pure=False
+                    LaneActor,
+                    self.config.to_json(),
+                    *state,
+                    self._token,
+                    actor=True,
+                    workers=[self._address],
+                    pure=False,
                 )
         except GONE:  # the scheduler is gone; asked again in a moment
             self._drop()

@@ -1,6 +1,7 @@
 """What workers are for, and how each is made ready; light to import, as the engine's host needs no torch."""
 
-TRAIN, SIDE = "train", "side"  # Dask resources of the workers
+TRAIN, SIDE, OWN_LOSS = "train", "side", "own"  # Dask resources of the workers; own: losses that a user wrote
+OWN_VARIABLE = "LOSSLAB_OWN_WORKER"  # set for the workers that may run own losses, and for no other process
 NICE = "losslab.nice"  # Dask configuration: how far a worker yields to other processes
 
 
@@ -9,7 +10,7 @@ def warm_worker(purpose: str) -> None:
     # Torch takes seconds to import, and the process that sends this never needs it.
     from models.engine import jobs
 
-    if purpose == TRAIN:
-        jobs.warm_training()
-    else:
+    if purpose == SIDE:
         jobs.warm_side()
+    else:
+        jobs.warm_training()

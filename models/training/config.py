@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from models.catalogue import find
+from models.custom import REGISTER
 from models.data_common import CORRUPTION
 from models.spec import PLACES, Knob, MethodSpec, Value, check_knobs
 
@@ -36,7 +37,7 @@ OPTIMISERS: dict[str, tuple[Knob, ...]] = {
 PAIRINGS = ("label", "views")
 STEPS = Knob("steps", 500, 1, 1_000_000)
 SEED = Knob("seed", 0, 0, 4_294_967_295)
-FIELDS = ("data", "encoder", "loss", "methods", "pairing", "sampler", "optimiser", "steps", "seed", "events")
+FIELDS = ("data", "encoder", "loss", "methods", "pairing", "sampler", "optimiser", "steps", "seed", "events", "source")
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,10 @@ class RunConfig:
     steps: int = 500
     seed: int = 0
     events: tuple[Event, ...] = field(default=())
+    source: str = ""  # code of an own loss, which its key names; empty with a built-in one
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "source", REGISTER.source(self.loss.key, self.source))
         for name in ("data", "encoder", "loss", "sampler", "optimiser"):
             object.__setattr__(self, name, _part(name, getattr(self, name)))
         object.__setattr__(self, "methods", _methods(self.methods, self.loss.key))
@@ -169,7 +172,8 @@ class RunConfig:
             "seed": self.seed,
             "events": [{"step": e.step, "knob": e.knob, "value": e.value} for e in self.events],
         }
-        return json.dumps({**parts, **rest}, sort_keys=True)
+        code = {"source": self.source} if self.source else {}
+        return json.dumps({**parts, **rest, **code}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> "RunConfig":
@@ -200,6 +204,8 @@ def _read(name: str, value: Any) -> Any:
         return _read_part(name, value)
     if name == "methods":
         return tuple(_read_part(name, item) for item in _read_list(name, value))
+    if name == "source" and not isinstance(value, str):
+        raise ValueError(f"source must be text, got {value!r}")
     if name == "events":
         return tuple(_read_event(item) for item in _read_list(name, value))
     return value
