@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.spec import Knob, Value
-from models.training.config import PAIRINGS, SEED, STEPS, Event, Part, RunConfig, part_knobs
+from models.training.config import SEED, STEPS, Event, Part, RunConfig, pairings, part_knobs
 
 DEFAULT_PANELS = ("scores", "roc", "tradeoff", "map", "weights", "curves")
 PANELS = (*DEFAULT_PANELS, "statistics", "spectrum")
@@ -59,8 +59,9 @@ def to_query(setup: Setup) -> dict[str, str | list[str]]:
         for knob in part_knobs(name, part.key):
             if part[knob.name] != knob.default:
                 query[f"{name}.{knob.name}"] = _text(part[knob.name])
-    for name in ("pairing", "steps", "seed"):
-        if getattr(base, name) != getattr(plain, name):
+    usual = {"pairing": pairings(base.data.key)[0], "steps": plain.steps, "seed": plain.seed}
+    for name, value in usual.items():
+        if getattr(base, name) != value:
             query[name] = str(getattr(base, name))
     if setup.panels != DEFAULT_PANELS:
         query["panels"] = ",".join(setup.panels)
@@ -169,7 +170,11 @@ class _Reader:
                 self.problem(f"lane={key};{item}", f"{key} has no knob {name!r}", "its default")
             elif (checked := self.knob(knobs[name], value, key)) is not None:
                 given[name] = checked
-        config = replace(base, loss=Part(key, tuple(given.items())))
+        try:
+            config = replace(base, loss=Part(key, tuple(given.items())))
+        except ValueError as error:  # the pairing refuses the loss
+            self.problem(f"lane={key}", error, "no lane")
+            return None
         for name, value, item in events:
             config = self.event(config, name, value, item)
         return config
@@ -199,7 +204,7 @@ def from_query(query: Query) -> tuple[Setup, tuple[str, ...]]:
         encoder=parts["encoder"],
         sampler=parts["sampler"],
         optimiser=parts["optimiser"],
-        pairing=reader.choice("pairing", PAIRINGS),
+        pairing=reader.choice("pairing", pairings(parts["data"].key)),
         steps=reader.whole(STEPS),
         seed=reader.whole(SEED),
     )

@@ -37,3 +37,22 @@ class Source:
     views: np.ndarray | None = None  # (N, v, *shape) natural views, the first is x itself; None: views are augmented
     texts: tuple[str, ...] = field(default=())  # what to show of item i, where it is no picture
     images: np.ndarray | None = None  # (N, h, w) in [0, 1], what to show where x itself is no picture
+    side: np.ndarray | None = None  # (N, *shape of its own) float32, the other side of item i, for pairing by towers
+    pair: np.ndarray | None = None  # (N,) int64: sides of equal pair belong together; None: each item's own two alone
+    graded: np.ndarray | None = (
+        None  # (N, g) float32: how alike items i and j are is the product of their rows, in [0, 1]
+    )
+
+
+def centred_likeness(raw: np.ndarray) -> np.ndarray:
+    """Rows, for `Source.graded`, whose products are cosine / 2 + 1/2 of the items with the mean item taken off.
+
+    The cosine of two frozen embeddings, carried to [0, 1], is what CWCL grades pairs by (arXiv 2309.14580); raw items
+    stand in for the embeddings. Uncentred, pictures of bright strokes on black would all be alike. A row of length 1
+    with one more entry does it: (u, 1)(v, 1) / 2.
+    """
+    flat = raw.reshape(len(raw), -1).astype(np.float64)
+    flat -= flat.mean(axis=0)
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    rows = np.hstack([flat / np.where(length > 0, length, 1.0), np.ones((len(flat), 1))]) / np.sqrt(2.0)
+    return np.asarray(rows, np.float32)

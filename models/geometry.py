@@ -16,6 +16,7 @@ class Embeddings:
     y: Int[Tensor, " n"]
     instance: Int[Tensor, " n"] | None = None
     sample: Int[Tensor, " n"] | None = None  # position in the training set, for a loss that remembers its items
+    graded: Float[Tensor, "n g"] | None = None  # rows whose products, in [0, 1], say how alike two items are
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,4 +52,10 @@ def score(embeddings: Embeddings, candidates: Embeddings | None = None) -> Score
     z = unit(embeddings.z)
     other = z if candidates is None else unit(candidates.z)
     pos, neg = masks(embeddings, candidates)
-    return Scores(z @ other.T, pos, neg)
+    return Scores(z @ other.T, pos, neg, _target(embeddings, embeddings if candidates is None else candidates))
+
+
+def _target(anchors: Embeddings, candidates: Embeddings) -> Float[Tensor, "n m"] | None:
+    if anchors.graded is None or candidates.graded is None:
+        return None
+    return (anchors.graded @ candidates.graded.T).clamp(0.0, 1.0)  # rounding alone may lead outside

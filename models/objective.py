@@ -41,11 +41,12 @@ class Objective(nn.Module):
         if self.own is not None:
             setattr(self.own, name, value)
 
-    def forward(self, embeddings: Embeddings) -> Tensor:
-        """The reduced loss of one batch, a scalar that is joined to the graph."""
-        if self.spec.reads == "scores" and self.own is None and hasattr(self.module, "fused"):
+    def forward(self, embeddings: Embeddings, candidates: Embeddings | None = None) -> Tensor:
+        """The reduced loss of one batch, a scalar that is joined to the graph; candidates: the other tower's rows."""
+        alone = candidates is None and self.spec.reads == "scores" and self.own is None
+        if alone and hasattr(self.module, "fused"):
             return self.module.fused(embeddings, **self.knobs)  # type: ignore[no-any-return]
-        return self.read(self.view(embeddings), embeddings)
+        return self.read(self.view(embeddings, candidates), embeddings)
 
     def view(self, embeddings: Embeddings, candidates: Embeddings | None = None) -> Scores | None:
         """The scores this loss reads: items against items or second views, items against proxies, or logits."""

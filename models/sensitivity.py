@@ -43,6 +43,7 @@ def response(
         k = len(grid)
         s = scores.s[row].detach().repeat(k, 1)
         s[:, column] = grid
-        copies = Scores(s, scores.pos[row].repeat(k, 1), scores.neg[row].repeat(k, 1))
+        target = None if scores.target is None else scores.target[row].repeat(k, 1)
+        copies = Scores(s, scores.pos[row].repeat(k, 1), scores.neg[row].repeat(k, 1), target)
         curves.append(k * pair_weights(module, copies, **knobs)[:, column])
     return curves[0], curves[1]

@@ -16,15 +16,18 @@ class Lens:
     pos: np.ndarray  # (n, m) bool
     neg: np.ndarray  # (n, m) bool
     weight: np.ndarray  # (n, m) signed dL/ds: negative pulls, positive pushes
-    candidates: str  # "items", "second views", "class proxies" or "class logits"
+    candidates: str  # "items", "second views", "other sides", "class proxies" or "class logits"
     grid: np.ndarray  # (k,) scores at which the theoretical curve is given; empty if there is none
     pull_curve: np.ndarray  # (k,) weight of a positive at each score of the grid, for a typical anchor
     push_curve: np.ndarray  # (k,) the same for a negative
+    target: np.ndarray | None = None  # (n, m) graded similarity in [0, 1] that the loss read, if any
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """One moment of a run, measured on the probe: all pairs of its items, by label, and what the loss does to them.
+
+    With two towers: side A of every item against side B of every item, by instance; then the diagonal counts.
 
     weight belongs to (s, pos, neg) where the loss reads pairs of items; else it is None and lens holds what there is.
     """
@@ -45,3 +48,4 @@ class Snapshot:
     lens: Lens | None
     why_no_weight: str = ""
     why_no_unseen: str = ""
+    other: np.ndarray | None = None  # (n, d) side B of the items, where z is side A; None: items have one side

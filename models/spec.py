@@ -177,6 +177,7 @@ class DataSpec:
     source: str
     licence: str
     knobs: tuple[Knob, ...] = ()
+    side: str = ""  # kind of an item's other side, one of those above; empty: items have one side
 
 
 @dataclass(frozen=True)

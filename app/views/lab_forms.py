@@ -16,11 +16,12 @@ from components.widgets.knobs import knob_widget
 from models.catalogue import discover
 from models.data_common import CORRUPTION
 from models.spec import Knob
-from models.training.config import OPTIMISERS, PAIRINGS, SAMPLERS, SEED, Part, part_knobs
+from models.training.config import OPTIMISERS, SAMPLERS, SEED, Part, pairings, part_knobs
 
 PAIRING_WORDS = {
     "label": "By label: items of one class are positives",
     "views": "Two views of each item: no label is used",
+    "towers": "Two sides of each item, an encoder for each: no label is used",
 }
 
 
@@ -49,10 +50,11 @@ def data(lab: Lab) -> None:
     for knob in CORRUPTION:
         _shared_knob(lab, "data", knob)
     key = f"pairing-{lab.page.round}"
+    allowed = pairings(base.data.key)
     st.radio(
         "Pairing",
-        PAIRINGS,
-        index=PAIRINGS.index(base.pairing),
+        allowed,
+        index=allowed.index(base.pairing),
         format_func=PAIRING_WORDS.__getitem__,
         key=key,
         on_change=partial(_plain, lab, "pairing", key),
@@ -114,8 +116,10 @@ def _shared_knob(lab: Lab, part_name: str, knob: Knob) -> None:
 
 
 def _choose(lab: Lab, name: str, key: str) -> None:
-    chosen = str(state.get(key))
-    _change(lab, **{name: Part(chosen)})
+    changes: dict[str, Any] = {name: Part(str(state.get(key)))}
+    if name == "data" and "towers" in (lab.setup().base.pairing, pairings(changes[name].key)[0]):
+        changes["pairing"] = ""  # what suits the new data: one side has no towers
+    _change(lab, **changes)
 
 
 def _set(lab: Lab, part_name: str, knob: str, key: str) -> None:

@@ -58,8 +58,8 @@ def load(*, languages: str = "latin", reader: str = "letters", features: int = 5
     spoken = LATIN if languages == "latin" else LATIN + OTHER
     for language in spoken:
         emoji.config.load_language(language)
-    names = {sign: about for sign, about in emoji.EMOJI_DATA.items() if _plain(sign, about, emoji.STATUS)}
-    table = {sign: [_words(about[language]) for language in spoken] for sign, about in names.items()}
+    names = {sign: about for sign, about in emoji.EMOJI_DATA.items() if plain(sign, about, emoji.STATUS)}
+    table = {sign: [words(about[language]) for language in spoken] for sign, about in names.items()}
     every = [name for row in table.values() for name in row]
     rows = _hashed(every, features) if reader == "letters" else _encoded(every)
     views = rows.reshape(len(table), len(spoken), -1)
@@ -90,10 +90,12 @@ def block(sign: str) -> int:
     return next((k for k, (low, high, _) in enumerate(BLOCKS, start=1) if low <= point <= high), 0)
 
 
-def _plain(sign: str, about: dict[str, object], status: dict[str, int]) -> bool:
+def plain(sign: str, about: dict[str, object], status: dict[str, int]) -> bool:
+    """Whether an emoji is in common use and no joined variant of another."""
     joined = any(0x1F3FB <= ord(c) <= 0x1F3FF or c == "\u200d" for c in sign)
     return about["status"] == status["fully_qualified"] and not joined
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """A name of the package, such as ":red_apple:", as it is said."""
     return name.strip(":").replace("_", " ")

@@ -11,13 +11,31 @@ from models.snapshot import Snapshot
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """Some items of a probe with the scores of all their pairs; the diagonal is in neither mask."""
+    """Some items of a probe with the scores of all their pairs.
+
+    The diagonal is in neither mask, except where items have two sides: then rows are side A, columns side B.
+    """
 
     u: Float[np.ndarray, "n d"]  # unit rows; a zero row stays zero
     y: Int[np.ndarray, " n"]
     s: Float[np.ndarray, "n n"]  # cosine
     pos: Bool[np.ndarray, "n n"]
     neg: Bool[np.ndarray, "n n"]
+    v: Float[np.ndarray, "n d"] | None = None  # unit rows of side B; None: the columns are u too
+
+
+@dataclass(frozen=True, eq=False)
+class Across:
+    """The other sides of the items of a probe."""
+
+    z: Float[np.ndarray, "n d"]
+    pair: Int[np.ndarray, " n"]  # an item's side A belongs to the sides B of equal pair
+
+    def of(self, z: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], keep: Bool[np.ndarray, " n"]) -> Items:
+        """The kept items, each side A against each side B."""
+        u, v, pair = unit_rows(z[keep]), unit_rows(self.z[keep]), self.pair[keep]
+        same = pair[:, None] == pair[None, :]
+        return Items(u, y[keep], u @ v.T, same, ~same, v)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +70,9 @@ def snapshot_items(snapshot: Snapshot, keep: Bool[np.ndarray, " n"]) -> Items:
     """The kept items of a snapshot, with the scores and masks it holds."""
     rows = np.flatnonzero(keep)
     square = np.ix_(rows, rows)
-    return Items(
-        unit_rows(snapshot.z[rows]), snapshot.y[rows], snapshot.s[square], snapshot.pos[square], snapshot.neg[square]
-    )
+    other = None if snapshot.other is None else unit_rows(snapshot.other[rows])
+    u, y = unit_rows(snapshot.z[rows]), snapshot.y[rows]
+    return Items(u, y, snapshot.s[square], snapshot.pos[square], snapshot.neg[square], other)
 
 
 def unordered(pos: Bool[np.ndarray, "n m"], neg: Bool[np.ndarray, "n m"]) -> bool:

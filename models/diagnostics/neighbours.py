@@ -13,26 +13,33 @@ VOTERS = 5
 def neighbours(items: Items) -> Neighbours:
     """recall@1, MAP@R (Musgrave et al. 2020) and leave-one-out vote of VOTERS neighbours; ties by index.
 
-    Means over the items that have another of their class; nan where there is none.
+    Means over the items that have another of their class; nan where there is none. Of two sides, side A asks and side B
+    is asked for what belongs to it; the vote, by class, leaves the asking item's own side B out.
     """
     asking = items.pos.any(axis=1)
     if not asking.any():
         return Neighbours(*[float("nan")] * 3)
     total = items.pos[asking].sum(axis=1)
-    nearest = _others(items.s, max(int(total.max()), VOTERS))[asking]
-    relevant = items.y[nearest] == items.y[asking, None]
-    knn = _vote(items.y, nearest[:, :VOTERS]) == items.y[asking]
+    nearest = others = _others(items.s, max(int(total.max()), VOTERS))[asking]
+    if items.v is not None:
+        nearest = ranking(items.s, min(int(total.max()), len(items.s)))[asking]
+    relevant = np.take_along_axis(items.pos[asking], nearest, axis=1)
+    knn = _vote(items.y, others[:, :VOTERS]) == items.y[asking]
     return Neighbours(float(relevant[:, 0].mean()), map_at_r(relevant, total), float(knn.mean()))
 
 
 def first_hits(items: Items) -> Float[np.ndarray, " n"]:
-    """1 where an item's nearest other is of its class, 0 where not, nan where it has no other of its class."""
+    """1 where an item's nearest other is of its class, 0 where not, nan where it has no other of its class.
+
+    Of two sides: 1 where the nearest side B belongs to it.
+    """
     asking = items.pos.any(axis=1)
     hits = np.full(len(items.y), np.nan)
     if asking.any():
         s = items.s.copy()
-        np.fill_diagonal(s, -np.inf)
-        hits[asking] = items.y[s.argmax(axis=1)[asking]] == items.y[asking]
+        if items.v is None:
+            np.fill_diagonal(s, -np.inf)
+        hits[asking] = items.pos[np.arange(len(s)), s.argmax(axis=1)][asking]
     return hits
 
 

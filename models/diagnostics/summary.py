@@ -70,7 +70,7 @@ class Neighbours:
 class WeightProfile:
     """What the loss does to pairs: binned weight against similarity, who carries it, and a heat map."""
 
-    candidates: str  # "items", "second views", "class proxies" or "class logits"
+    candidates: str  # "items", "second views", "other sides", "class proxies" or "class logits"
     centre: np.ndarray  # (40,) middles of the score bins; for logits their own range
     pull: np.ndarray  # (40,) mean signed weight of the positives of a bin, nan where empty
     pull_low: np.ndarray  # (40,) 10 % and 90 % quantiles in the bin

@@ -252,10 +252,12 @@ def final_metrics(run: Run) -> dict[str, float]:
 def probe_loss(run: Run, snapshot: Snapshot) -> float:
     """The loss with its present knobs, on what it reads of the probe."""
     lens = snapshot.lens
-    of_classes = lens is None or lens.candidates not in ("items", "second views")
+    of_classes = lens is None or lens.candidates not in ("items", "second views", "other sides")
     chosen = snapshot.seen if of_classes else np.ones(len(snapshot.seen), bool)
     z, y = (torch.from_numpy(a[chosen]).to(run.device) for a in (snapshot.z, snapshot.y))
     scores = None
     if lens is not None and run.objective.spec.reads != "embeddings":  # a lens may hold less than such a loss reads
-        scores = Scores(*(torch.from_numpy(a).to(run.device) for a in (lens.s, lens.pos, lens.neg)))
+        target = None if lens.target is None else torch.from_numpy(lens.target).to(run.device)
+        s, pos, neg = (torch.from_numpy(a).to(run.device) for a in (lens.s, lens.pos, lens.neg))
+        scores = Scores(s, pos, neg, target)
     return float(run.objective.read(scores, Embeddings(z, y)))

@@ -14,6 +14,7 @@ from models.spec import Counts
 from models.training.config import Part, RunConfig
 from models.training.dataset import Dataset
 from models.training.sampling import epoch_plan
+from models.training.towers import Towers
 
 INIT, LOSS_INIT, VIEWS, PROBE_VIEWS = 1, 2, 3, 4  # streams of the seed, one for each purpose
 
@@ -40,14 +41,18 @@ def step_generator(seed: int, stream: int, step: int) -> torch.Generator:
 def build_encoder(config: RunConfig, data: Dataset) -> nn.Module:
     """The encoder with initial weights that depend on seed and encoder alone; ValueError if it cannot read the data."""
     module = find("encoders", config.encoder.key)
-    if data.spec.kind not in module.SPEC.kinds:
-        raise ValueError(
-            f"encoder {config.encoder.key} reads {', '.join(module.SPEC.kinds)}, "
-            f"but {config.data.key} is {data.spec.kind}; choose the MLP"
-        )
+    kinds = (data.spec.kind, data.spec.side) if config.pairing == "towers" else (data.spec.kind,)
+    for kind in kinds:
+        if kind not in module.SPEC.kinds:
+            raise ValueError(
+                f"encoder {config.encoder.key} reads {', '.join(module.SPEC.kinds)}, "
+                f"but {config.data.key} is {kind}; choose the MLP"
+            )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(config.seed, INIT))
         encoder: nn.Module = module.build(data.shape, **config.encoder.values)
+        if config.pairing == "towers":
+            encoder = Towers(encoder, module.build(data.side_shape, **config.encoder.values))
     return encoder
 
 
@@ -81,8 +86,11 @@ class Plan:
 
 
 def batch_counts(y: Tensor, pairing: str) -> Counts:
-    """How many positives and negatives each anchor has in a batch with these labels."""
+    """How many positives and negatives each anchor has in a batch with these labels; for towers, these pairs."""
     y = y.cpu()
+    if pairing == "towers":
+        same = y[:, None] == y[None, :]
+        return Counts(same.sum(1).numpy(), (~same).sum(1).numpy(), len(set(y.tolist())))
     if pairing == "views":
         instance = torch.arange(len(y)).repeat(2)
         held, groups = Embeddings(torch.empty(2 * len(y), 0), y.repeat(2), instance), instance

@@ -14,6 +14,7 @@ from models.objective import Objective
 from models.spec import Counts, MethodSpec
 from models.training.build import seed_of
 from models.training.config import RunConfig
+from models.training.towers import Read, sides
 
 _INIT, _TRAIN, _PROBE = 5, 13, 14  # streams of the seed; a method's own chance does not depend on the others
 
@@ -48,9 +49,12 @@ class Chain(nn.ModuleDict):
         """Whether a method knows trained classes alone."""
         return any(spec.known for spec in self.specs)
 
-    def loss(self, embeddings: Embeddings, x: Tensor, number: int) -> Tensor:
+    def loss(self, embeddings: Embeddings, x: Read, number: int) -> Tensor:
         """The loss of one training batch; x is what the encoder read, number the training steps done so far."""
         _, objective = self._around
+        if not isinstance(x, Tensor):  # no method stands before two towers: see RunConfig
+            across = objective.spec.reads == "scores"
+            return objective(*(sides(embeddings) if across else (embeddings,)))  # type: ignore[no-any-return]
         if not self.specs:
             return objective(embeddings)  # type: ignore[no-any-return]
         self._step = None

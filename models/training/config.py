@@ -34,7 +34,7 @@ OPTIMISERS: dict[str, tuple[Knob, ...]] = {
         Knob("momentum", 0.9, 0.0, 0.999, help="Share of the last step that is kept."),
     ),
 }
-PAIRINGS = ("label", "views")
+PAIRINGS = ("label", "views")  # of any data; "towers" besides where items have two sides
 STEPS = Knob("steps", 500, 1, 1_000_000)
 SEED = Knob("seed", 0, 0, 4_294_967_295)
 FIELDS = ("data", "encoder", "loss", "methods", "pairing", "sampler", "optimiser", "steps", "seed", "events", "source")
@@ -82,6 +82,11 @@ def part_knobs(field_name: str, key: str) -> tuple[Knob, ...]:
     return knobs + CORRUPTION if field_name == "data" else knobs
 
 
+def pairings(data: str) -> tuple[str, ...]:
+    """The pairings that a data set allows, first the one that suits it: towers only where its items have two sides."""
+    return ("towers", *PAIRINGS) if find("data", data).SPEC.side else PAIRINGS
+
+
 def _part(field_name: str, given: Part) -> Part:
     checked = check_knobs(part_knobs(field_name, given.key), given.values, f"{field_name} {given.key}")
     return Part(given.key, tuple(sorted(checked.items())))
@@ -116,7 +121,7 @@ class RunConfig:
     encoder: Part = Part("mlp")
     loss: Part = Part("infonce")
     methods: tuple[Part, ...] = ()
-    pairing: str = "label"  # or "views": two augmented views of each item
+    pairing: str = ""  # "label", "views": two views of each item, "towers": its two sides; "": what suits the data
     sampler: Part = Part("balanced")
     optimiser: Part = Part("adam")
     steps: int = 500
@@ -131,11 +136,23 @@ class RunConfig:
         object.__setattr__(self, "methods", _methods(self.methods, self.loss.key))
         object.__setattr__(self, "steps", STEPS.check(self.steps))
         object.__setattr__(self, "seed", SEED.check(self.seed))
-        if self.pairing not in PAIRINGS:
-            raise ValueError(f"pairing must be one of {', '.join(PAIRINGS)}, got {self.pairing!r}")
+        object.__setattr__(self, "pairing", self._checked_pairing())
         # In order and one a step and knob, so that equal runs have equal ids; the later of two holds.
         checked = {(event.step, event.knob): self.check_event(event) for event in self.events}
         object.__setattr__(self, "events", tuple(checked[at] for at in sorted(checked)))
+
+    def _checked_pairing(self) -> str:
+        """The pairing, or the one that suits the data; raises ValueError if data, loss or methods refuse it."""
+        known = pairings(self.data.key)
+        if self.pairing not in ("", *known):
+            two = f"; {self.data.key} has one side" if self.pairing == "towers" else ""
+            raise ValueError(f"pairing must be one of {', '.join(known)}, got {self.pairing!r}{two}")
+        pairing = self.pairing or known[0]
+        if pairing == "towers" and self.methods:
+            raise ValueError(f"method {self.methods[0].key} cannot stand before two towers: choose another pairing")
+        if pairing == "towers" and find("losses", self.loss.key).SPEC.one_tower:
+            raise ValueError(f"{self.loss.key} needs a batch scored against itself, not towers: choose another pairing")
+        return pairing
 
     def check_event(self, event: Event) -> Event:
         """Return the event with its value in the knob's type; raises ValueError if the knob cannot be changed live."""

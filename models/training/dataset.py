@@ -35,6 +35,17 @@ class Dataset:
         """Shape of one item."""
         return self.source.x.shape[1:]
 
+    @property
+    def side_shape(self) -> tuple[int, ...]:
+        """Shape of an item's other side."""
+        assert self.source.side is not None, "these items have one side"
+        return self.source.side.shape[1:]
+
+    @property
+    def pair(self) -> np.ndarray:
+        """(N,) which sides belong together: those of rows with equal numbers."""
+        return np.arange(len(self.source.y)) if self.source.pair is None else self.source.pair
+
 
 @lru_cache(maxsize=8)
 def load_source(key: str, knobs: tuple[tuple[str, object], ...]) -> Source:

@@ -1,13 +1,17 @@
 """What a run reads: its items on the device, the batch of every step, and the views of an item."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
+from models.catalogue import find
 from models.geometry import Embeddings
 from models.objective import seeded
 from models.training.build import PROBE_VIEWS, VIEWS, Plan, digest, step_generator
 from models.training.config import RunConfig
 from models.training.dataset import Dataset
+from models.training.towers import Read
 from models.training.views import augment, natural
 
 
@@ -22,20 +26,37 @@ class Feed:
         self._y = torch.from_numpy(data.y).to(device)
         self._rows = torch.from_numpy(data.train).to(device)
         self._plan = Plan(data.y, config.sampler, config.seed)
+        if config.pairing == "towers":
+            assert data.source.side is not None, "RunConfig lets only data with two sides pass"
+            self._side, self._pair = (torch.from_numpy(a).to(device) for a in (data.source.side, data.pair))
+            graded = data.source.graded if find("losses", config.loss.key).SPEC.graded else None
+            self._graded = None if graded is None else torch.from_numpy(graded).to(device)
 
     def labels(self, step: int) -> Tensor:
         """Labels of the items of one step."""
         return self._y[self._plan.at(step)]
 
-    def batch(self, step: int) -> tuple[Tensor, Embeddings]:
+    def groups(self, step: int) -> Tensor:
+        """What tells positives of one step from negatives: pairs of two towers, else labels."""
+        rows = self._rows[self._plan.at(step)]
+        return self._pair[rows] if self.config.pairing == "towers" else self.labels(step)
+
+    def batch(self, step: int) -> tuple[Read, Embeddings]:
         """What the encoder reads at a step, and all that is known of its rows but their embeddings, which are empty."""
         chosen = self._plan.at(step)
         rows, y = self._rows[chosen], self._y[chosen]
         if self.config.pairing == "label":
             return self.x[rows], _unread(y, None, chosen)
+        if self.config.pairing == "towers":
+            return self._both_sides(rows, y, chosen)
         both = torch.cat(self._two_views(rows, step_generator(self.config.seed, VIEWS, step)))
         instance = torch.arange(len(rows), device=self.device).repeat(2)
         return both, _unread(y.repeat(2), instance, chosen.repeat(2))
+
+    def probe_sides(self) -> tuple[Read, Embeddings]:
+        """Both sides of every item of the probe, as in a batch."""
+        rows, y = (torch.from_numpy(a).to(self.device) for a in (self.data.probe, self.data.source.y[self.data.probe]))
+        return self._both_sides(rows, y, None)
 
     def probe_views(self) -> list[Tensor]:
         """Two views of every item of the probe, the same ones whenever it is measured."""
@@ -52,6 +73,12 @@ class Feed:
             views = digest(self._two_views(rows, step_generator(self.config.seed, VIEWS, 0)))
         return {"batches": batches, "views": views}
 
+    def _both_sides(self, rows: Tensor, y: Tensor, sample: Tensor | None) -> tuple[Read, Embeddings]:
+        both = _unread(y.repeat(2), self._pair[rows].repeat(2), None if sample is None else sample.repeat(2))
+        if self._graded is not None:
+            both = replace(both, graded=self._graded[rows].repeat(2, 1))
+        return (self.x[rows], self._side[rows]), both
+
     def _two_views(self, rows: Tensor, generator: torch.Generator) -> list[Tensor]:
         return [self._view(rows, generator), self._view(rows, generator)]
 
@@ -63,5 +90,5 @@ class Feed:
         return augment(self.x[rows], self.data.spec.kind, strength, generator)
 
 
-def _unread(y: Tensor, instance: Tensor | None, sample: Tensor) -> Embeddings:
+def _unread(y: Tensor, instance: Tensor | None, sample: Tensor | None) -> Embeddings:
     return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample)

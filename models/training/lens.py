@@ -32,7 +32,8 @@ def look_at(
     shown = (scores.s, scores.pos, scores.neg, weight)
     s, pos, neg, seen_weight = (t[:rows].detach().cpu().numpy() for t in shown)
     grid, pull, push = _curves(objective, scores)
-    return Lens(s, pos, neg, seen_weight, kind, grid, pull, push)
+    target = None if scores.target is None else scores.target[:rows].detach().cpu().numpy()
+    return Lens(s, pos, neg, seen_weight, kind, grid, pull, push, target)
 
 
 def _curves(objective: Objective, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -6,10 +6,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.diagnostics.items import Across
 from models.diagnostics.measure import measure
 from models.geometry import Embeddings, score
 from models.objective import Objective, no_weight_reason
@@ -32,6 +32,7 @@ from models.training.dataset import Dataset, build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
 from models.training.lens import look, look_at
+from models.training.towers import sides
 from models.training.trace import Trace
 
 __all__ = ["Diverged", "Run"]
@@ -57,7 +58,7 @@ class Run:
         self.chain = Chain(config, self.encoder, self.objective).to(self.device)
         self._parameters = self.parameters()
         self.optimiser = build_optimiser(config.optimiser, self._parameters)
-        self._counts = batch_counts(self.feed.labels(0), config.pairing)
+        self._counts = batch_counts(self.feed.groups(0), config.pairing)
         self._initial = digest(self.encoder.state_dict().values())
         self._backups: list[tuple[int, dict[str, Tensor]]] = []  # the last two, oldest first
         self._apply_events()
@@ -95,23 +96,24 @@ class Run:
 
     def measures(self) -> dict[str, float]:
         """The light measures of this moment on the probe, by name."""
-        z = self._embed(self.data.probe).cpu().numpy()
-        return measure(z, self.data.source.y[self.data.probe], self.data.probe_seen)
+        items, others = self._probe()
+        pair = self.data.pair[self.data.probe]
+        across = None if others is None else Across(others.z.cpu().numpy(), pair)
+        return measure(items.z.cpu().numpy(), self.data.source.y[self.data.probe], self.data.probe_seen, across)
 
     def snapshot(self) -> Snapshot:
         """Measure the probe with generators of its own; the run goes on as if nobody had looked."""
         data = self.data
-        z = self._embed(data.probe)
-        y = torch.from_numpy(data.source.y[data.probe]).to(self.device)
-        pairs = score(Embeddings(z, y))
-        lens = self._lens(z, y)
-        of_items = lens is not None and lens.candidates in ("items", "second views")
+        items, others = self._probe()
+        pairs = score(items, others)
+        lens = self._lens(items, others)
+        of_items = lens is not None and lens.candidates in ("items", "second views", "other sides")
         return Snapshot(
             s=pairs.s.cpu().numpy(),
             pos=pairs.pos.cpu().numpy(),
             neg=pairs.neg.cpu().numpy(),
             weight=lens.weight if lens is not None and of_items else None,
-            z=z.cpu().numpy(),
+            z=items.z.cpu().numpy(),
             y=data.source.y[data.probe],
             item=data.probe.copy(),
             seen=data.probe_seen.copy(),
@@ -123,6 +125,7 @@ class Run:
             lens=lens,
             why_no_weight=no_weight_reason(self.objective, refused=lens is None) or self._why_no_weight(lens),
             why_no_unseen=data.why_no_unseen,
+            other=None if others is None else others.z.cpu().numpy(),
         )
 
     def save(self, folder: str | Path) -> None:
@@ -232,21 +235,27 @@ class Run:
         return replace(batch, z=self.encoder(x))
 
     @torch.no_grad()
-    def _embed(self, rows: np.ndarray) -> Tensor:
-        return self.encoder(self.feed.x[torch.from_numpy(rows).to(self.device)])  # type: ignore[no-any-return]
+    def _probe(self) -> tuple[Embeddings, Embeddings | None]:
+        """The items of the probe, and their other sides where there are two towers."""
+        if self.config.pairing == "towers":
+            x, both = self.feed.probe_sides()
+            return sides(replace(both, z=self.encoder(x)))
+        rows = torch.from_numpy(self.data.probe).to(self.device)
+        y = torch.from_numpy(self.data.source.y[self.data.probe]).to(self.device)
+        return Embeddings(self.encoder(self.feed.x[rows]), y), None
 
-    def _lens(self, z: Tensor, y: Tensor) -> Lens | None:
+    def _lens(self, items: Embeddings, others: Embeddings | None) -> Lens | None:
         """What the loss reads on the probe and the weights it gives there."""
         if self.config.methods:
-            return self._lens_of_methods(y)
-        anchors, candidates, kind = Embeddings(z, y), None, "items"
+            return self._lens_of_methods(items.y)
+        anchors, candidates, kind = items, others, "items" if others is None else "other sides"
         if self.objective.spec.reads != "scores":
             seen = torch.from_numpy(self.data.probe_seen).to(self.device)
-            anchors = Embeddings(z[seen], y[seen])
+            anchors, candidates = Embeddings(items.z[seen], items.y[seen]), None
             kind = getattr(self.objective.own, "candidates", "class proxies")
             kind = "class logits" if self.objective.spec.reads == "logits" else kind
         elif self.config.pairing == "views" and not self.objective.spec.one_tower:
-            anchors, candidates, kind = *self._probe_views(y), "second views"
+            anchors, candidates, kind = *self._probe_views(items.y), "second views"
         return look(self.objective, anchors, candidates, kind)
 
     def _lens_of_methods(self, y: Tensor) -> Lens | None:

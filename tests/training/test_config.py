@@ -109,7 +109,7 @@ COMPLAINTS = {
     '{"steps": true}': "steps must be a whole number from 1 to 1000000, got True",
     '{"steps": 0}': "steps must be a whole number from 1 to 1000000, got 0",
     '{"pairing": "both"}': "pairing must be one of label, views, got 'both'",
-    '{"data": "dogs"}': "no data set called 'dogs'; known: clusters, digits",
+    '{"data": "dogs"}': "no data set called 'dogs'; known: captions, clusters, digits",
     '{"encoder": "resnet"}': "no encoder called 'resnet'; known: conv, linear",
     '{"loss": "nonesuch"}': "no loss called 'nonesuch'; known: ",
     '{"sampler": "random"}': "no sampler called 'random'; known: balanced, uniform",
