@@ -37,3 +37,9 @@ class Source:
     views: np.ndarray | None = None  # (N, v, *shape) natural views, the first is x itself; None: views are augmented
     texts: tuple[str, ...] = field(default=())  # what to show of item i, where it is no picture
     images: np.ndarray | None = None  # (N, h, w) in [0, 1], what to show where x itself is no picture
+    # What is to be predicted, where it is more than the class: (N,) a number, or (N, c) of 0 and 1, labels that an item
+    # carries. Items of one class have numbers near each other, or the same labels: classes still say which pairs count.
+    target: np.ndarray | None = None
+    # What the set does to its training items, never to the probe; both speak of classes that are trained on.
+    keep: np.ndarray | None = None  # (classes,) share of each class that is left, two items at least
+    mistaken: np.ndarray | None = None  # (classes, classes) share of the row's class that is labelled the column's

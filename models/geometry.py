@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -16,6 +16,7 @@ class Embeddings:
     y: Int[Tensor, " n"]
     instance: Int[Tensor, " n"] | None = None
     sample: Int[Tensor, " n"] | None = None  # position in the training set, for a loss that remembers its items
+    target: Shaped[Tensor, "n *c"] | None = None  # (n,) numbers to predict, or (n, c) of 0 and 1; None: the class alone
 
 
 @dataclass(frozen=True, eq=False)

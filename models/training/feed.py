@@ -20,6 +20,7 @@ class Feed:
         views = data.source.views
         self._views = None if views is None else torch.from_numpy(views).to(device)
         self._y = torch.from_numpy(data.y).to(device)
+        self._target = None if data.target is None else torch.from_numpy(data.target.astype("float32")).to(device)
         self._rows = torch.from_numpy(data.train).to(device)
         self._plan = Plan(data.y, config.sampler, config.seed)
 
@@ -32,10 +33,10 @@ class Feed:
         chosen = self._plan.at(step)
         rows, y = self._rows[chosen], self._y[chosen]
         if self.config.pairing == "label":
-            return self.x[rows], _unread(y, None, chosen)
+            return self.x[rows], self._unread(y, None, chosen)
         both = torch.cat(self._two_views(rows, step_generator(self.config.seed, VIEWS, step)))
         instance = torch.arange(len(rows), device=self.device).repeat(2)
-        return both, _unread(y.repeat(2), instance, chosen.repeat(2))
+        return both, self._unread(y.repeat(2), instance, chosen.repeat(2))
 
     def probe_views(self) -> list[Tensor]:
         """Two views of every item of the probe, the same ones whenever it is measured."""
@@ -62,6 +63,6 @@ class Feed:
             return natural(self._views, rows, strength, generator)
         return augment(self.x[rows], self.data.spec.kind, strength, generator)
 
-
-def _unread(y: Tensor, instance: Tensor | None, sample: Tensor) -> Embeddings:
-    return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample)
+    def _unread(self, y: Tensor, instance: Tensor | None, sample: Tensor) -> Embeddings:
+        target = None if self._target is None else self._target[sample]
+        return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample, target)
