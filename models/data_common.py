@@ -42,6 +42,12 @@ class Source:
     graded: np.ndarray | None = (
         None  # (N, g) float32: how alike items i and j are is the product of their rows, in [0, 1]
     )
+    # What is to be predicted, where it is more than the class: (N,) a number, or (N, c) of 0 and 1, labels that an item
+    # carries. Items of one class have numbers near each other, or the same labels: classes still say which pairs count.
+    target: np.ndarray | None = None
+    # What the set does to its training items, never to the probe; both speak of classes that are trained on.
+    keep: np.ndarray | None = None  # (classes,) share of each class that is left, two items at least
+    mistaken: np.ndarray | None = None  # (classes, classes) share of the row's class that is labelled the column's
 
 
 def centred_likeness(raw: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -17,6 +17,7 @@ class Embeddings:
     instance: Int[Tensor, " n"] | None = None
     sample: Int[Tensor, " n"] | None = None  # position in the training set, for a loss that remembers its items
     graded: Float[Tensor, "n g"] | None = None  # rows whose products, in [0, 1], say how alike two items are
+    target: Shaped[Tensor, "n *c"] | None = None  # (n,) numbers to predict, or (n, c) of 0 and 1; None: the class alone
 
 
 @dataclass(frozen=True, eq=False)

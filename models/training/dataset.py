@@ -12,7 +12,7 @@ from models.training.config import Part
 
 PROBE_SEEN, PROBE_UNSEEN = 400, 100
 _SPLIT_SEED = 20_240_101  # the split never depends on a run's seed: seeds are compared on the same probe
-_STREAM = 7
+_STREAM, _OWN_STREAM, _TARGET_STREAM = 7, 8, 9  # what a set does of itself draws apart from what is done to every set
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,12 @@ class Dataset:
     probe_seen: np.ndarray  # (p,) bool
     seen_classes: int
     why_no_unseen: str  # empty if there are unseen classes
+    target: np.ndarray | None = None  # (t,) or (t, c) targets as trained; None where the class is all there is
+
+    @property
+    def probe_target(self) -> np.ndarray | None:
+        """True targets of the probe, (p,) or (p, c)."""
+        return None if self.source.target is None else self.source.target[self.probe]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -61,14 +67,16 @@ def build(part: Part, seed: int) -> Dataset:
     source = load_source(part.key, own)
     seen_classes, why = _seen(source)
     train, probe = _split(source.y, seen_classes)
+    train = _left(train, source)
     rng = np.random.default_rng([seed, _STREAM])
     train = _thin(train, source.y, part.number("imbalance"), rng)
     train, copy_of = _duplicate(train, source.y, part.number("duplicates"), rng)
     truth = source.y[train]
-    y = _flip(truth, part.number("label_flips"), seen_classes, rng)
-    return Dataset(
-        module.SPEC, source, train, y, truth, copy_of, probe, source.y[probe] < seen_classes, seen_classes, why
-    )
+    y = _mistake(truth, source.mistaken, np.random.default_rng([seed, _OWN_STREAM]))
+    y = _flip(y, part.number("label_flips"), seen_classes, rng)
+    probe_seen = source.y[probe] < seen_classes
+    target = None if source.target is None else _targets(source.target[train], y, truth, seed)
+    return Dataset(module.SPEC, source, train, y, truth, copy_of, probe, probe_seen, seen_classes, why, target)
 
 
 def truth_table(dataset: Dataset) -> dict[str, np.ndarray]:
@@ -89,6 +97,8 @@ def _seen(source: Source) -> tuple[int, str]:
     Two, because with one there is no negative pair among the unseen, and no AUC.
     """
     classes = len(source.classes)
+    if source.target is not None and source.target.ndim == 1:
+        return classes, "the classes of this set are ranges of one number, which must be learnt over its whole range"
     if classes < 5:
         return classes, f"unseen classes need at least five classes; this set has {classes}"
     return classes - max(classes // 5, 2), ""
@@ -100,6 +110,17 @@ def _split(y: np.ndarray, seen_classes: int) -> tuple[np.ndarray, np.ndarray]:
     seen, unseen = order[y[order] < seen_classes], order[y[order] >= seen_classes]
     held = min(PROBE_SEEN, len(seen) // 3)
     return seen[held:], np.concatenate([seen[:held], unseen[:PROBE_UNSEEN]])
+
+
+def _left(rows: np.ndarray, source: Source) -> np.ndarray:
+    """The rows that the set itself leaves of each class, whatever the run's seed."""
+    if source.keep is None:
+        return rows
+    rng, kept = np.random.default_rng([_SPLIT_SEED, _OWN_STREAM]), []
+    for label in np.unique(source.y[rows]):
+        members = rng.permutation(rows[source.y[rows] == label])
+        kept.append(members[: max(round(source.keep[label] * len(members)), 2)])
+    return np.concatenate(kept)
 
 
 def _thin(rows: np.ndarray, y: np.ndarray, ratio: float, rng: np.random.Generator) -> np.ndarray:
@@ -136,3 +157,25 @@ def _flip(truth: np.ndarray, share: float, classes: int, rng: np.random.Generato
     flipped = rng.permutation(len(y))[: round(share * len(y))]
     y[flipped] = (y[flipped] + rng.integers(1, max(classes, 2), len(flipped))) % classes
     return y
+
+
+def _mistake(truth: np.ndarray, mistaken: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
+    """Labels of which a share of each class is taken for other classes, by the set's own table."""
+    y = truth.copy()
+    if mistaken is None:
+        return y
+    for label in np.unique(truth):
+        members = rng.permutation(np.flatnonzero(truth == label))
+        ends = np.rint(np.cumsum(mistaken[label]) * len(members)).astype(int)
+        for other, (start, end) in enumerate(zip(np.append(0, ends), ends, strict=False)):
+            y[members[start:end]] = other
+    return y
+
+
+def _targets(true: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
+    """Targets as trained: an item with a wrong label takes over the target of an item that is of that class."""
+    rng = np.random.default_rng([seed, _TARGET_STREAM])
+    target = true.copy()
+    for position in np.flatnonzero(y != truth):
+        target[position] = true[rng.choice(np.flatnonzero(truth == y[position]))]
+    return target

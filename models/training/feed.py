@@ -24,6 +24,7 @@ class Feed:
         views = data.source.views
         self._views = None if views is None else torch.from_numpy(views).to(device)
         self._y = torch.from_numpy(data.y).to(device)
+        self._target = None if data.target is None else torch.from_numpy(data.target.astype("float32")).to(device)
         self._rows = torch.from_numpy(data.train).to(device)
         self._plan = Plan(data.y, config.sampler, config.seed)
         if config.pairing == "towers":
@@ -46,12 +47,12 @@ class Feed:
         chosen = self._plan.at(step)
         rows, y = self._rows[chosen], self._y[chosen]
         if self.config.pairing == "label":
-            return self.x[rows], _unread(y, None, chosen)
+            return self.x[rows], self._unread(y, None, chosen)
         if self.config.pairing == "towers":
             return self._both_sides(rows, y, chosen)
         both = torch.cat(self._two_views(rows, step_generator(self.config.seed, VIEWS, step)))
         instance = torch.arange(len(rows), device=self.device).repeat(2)
-        return both, _unread(y.repeat(2), instance, chosen.repeat(2))
+        return both, self._unread(y.repeat(2), instance, chosen.repeat(2))
 
     def probe_sides(self) -> tuple[Read, Embeddings]:
         """Both sides of every item of the probe, as in a batch."""
@@ -74,7 +75,7 @@ class Feed:
         return {"batches": batches, "views": views}
 
     def _both_sides(self, rows: Tensor, y: Tensor, sample: Tensor | None) -> tuple[Read, Embeddings]:
-        both = _unread(y.repeat(2), self._pair[rows].repeat(2), None if sample is None else sample.repeat(2))
+        both = self._unread(y.repeat(2), self._pair[rows].repeat(2), None if sample is None else sample.repeat(2))
         if self._graded is not None:
             both = replace(both, graded=self._graded[rows].repeat(2, 1))
         return (self.x[rows], self._side[rows]), both
@@ -89,6 +90,6 @@ class Feed:
             return natural(self._views, rows, strength, generator)
         return augment(self.x[rows], self.data.spec.kind, strength, generator)
 
-
-def _unread(y: Tensor, instance: Tensor | None, sample: Tensor | None) -> Embeddings:
-    return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample)
+    def _unread(self, y: Tensor, instance: Tensor | None, sample: Tensor | None) -> Embeddings:
+        target = None if self._target is None or sample is None else self._target[sample]
+        return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample, target=target)

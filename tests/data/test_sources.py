@@ -16,8 +16,9 @@ KEYS = tuple(discover("data"))
 SHAPES = {"image": 3, "signal": 2, "points": 1, "text": 1}
 
 
-def test_the_six_sets_are_there() -> None:
+def test_the_sets_are_there() -> None:
     assert set(KEYS) >= {"digits", "mnist5k", "mnist1d", "emoji", "faces", "clusters"}
+    assert set(KEYS) >= {"rotation", "diabetes", "cancer", "scenes", "longtail"}
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -32,6 +33,23 @@ def test_arrays_fit_together(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(source.x) == len(source.y)
     assert sorted(set(source.y.tolist())) == list(range(len(source.classes)))
     assert len(source.texts) in (0, len(source.y))
+
+
+@pytest.mark.parametrize(("key", "shape"), [("rotation", ()), ("diabetes", ()), ("scenes", (10,))])
+def test_targets_beside_the_classes(key: str, shape: tuple[int, ...]) -> None:
+    source = discover("data")[key].load()
+    assert source.target.shape == (len(source.y), *shape)
+    assert np.isfinite(source.target).all()
+    # Items of one class lie between those of its neighbours, or carry the same labels.
+    order = np.argsort(source.y, kind="stable")
+    inside = [source.target[order[source.y[order] == k]] for k in range(len(source.classes))]
+    spread = [part.max(axis=0) - part.min(axis=0) for part in inside]
+    assert np.mean(spread) < 0.25 * np.ptp(source.target, axis=0).mean()
+
+
+def test_the_other_sets_have_none() -> None:
+    plain = sorted(key for key in KEYS if discover("data")[key].load().target is None)
+    assert plain == ["cancer", "clusters", "digits", "emoji", "faces", "longtail", "mnist1d", "mnist5k"]
 
 
 @pytest.mark.parametrize("key", KEYS)

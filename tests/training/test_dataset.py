@@ -35,12 +35,12 @@ def test_split_depends_on_the_set_alone(key: str) -> None:
 def test_unseen_classes_are_in_the_probe_only(key: str) -> None:
     dataset = made(key, label_flips=0.5)
     classes = len(dataset.source.classes)
-    expected = {2: 2, 9: 7, 10: 8}[classes]
+    expected = {2: 2, 5: 5, 9: 7, 10: 8, 12: 12, 45: 36}[classes]
     assert dataset.seen_classes == expected
     assert dataset.truth.max() < expected
     assert dataset.y.max() < expected
     assert (dataset.probe_seen == (dataset.source.y[dataset.probe] < expected)).all()
-    assert bool(dataset.why_no_unseen) == (classes < 5) == bool(dataset.probe_seen.all())
+    assert bool(dataset.why_no_unseen) == (classes == expected) == bool(dataset.probe_seen.all())
 
 
 @pytest.mark.parametrize(("classes", "seen"), [(2, 2), (4, 4), (5, 3), (9, 7), (10, 8), (20, 16), (60, 48)])
@@ -53,6 +53,41 @@ def test_how_many_classes_are_held_out(classes: int, seen: int) -> None:
 
 def test_why_there_is_no_unseen_class() -> None:
     assert made("faces").why_no_unseen == "unseen classes need at least five classes; this set has 2"
+
+
+def test_ranges_of_a_number_are_all_trained_on() -> None:
+    assert made("diabetes").why_no_unseen.startswith("the classes of this set are ranges of one number")
+
+
+@pytest.mark.parametrize("key", ["rotation", "diabetes", "scenes"])
+def test_targets_follow_their_items(key: str) -> None:
+    for dataset in (made(key), made(key, imbalance=3.0, duplicates=0.3)):
+        assert dataset.target is not None
+        assert dataset.probe_target is not None
+        assert dataset.source.target is not None
+        assert (dataset.target == dataset.source.target[dataset.train]).all()
+        assert (dataset.probe_target == dataset.source.target[dataset.probe]).all()
+
+
+@pytest.mark.parametrize("key", ["rotation", "diabetes", "scenes"])
+def test_a_flipped_item_takes_a_target_of_its_new_class(key: str) -> None:
+    dataset = made(key, label_flips=0.4)
+    assert dataset.target is not None
+    true = dataset.source.target[dataset.train]  # type: ignore[index]
+    wrong = dataset.y != dataset.truth
+    assert wrong.mean() == pytest.approx(0.4, abs=0.01)
+    assert (dataset.target[~wrong] == true[~wrong]).all()
+    for position in np.flatnonzero(wrong):
+        of_the_class = true[dataset.truth == dataset.y[position]]
+        assert dataset.target[position].tolist() in of_the_class.tolist()
+        assert dataset.target[position].tolist() not in true[dataset.truth == dataset.truth[position]].tolist()
+    again = made(key, label_flips=0.4)
+    assert (again.target == dataset.target).all()
+
+
+def test_sets_of_classes_have_no_target() -> None:
+    assert made("digits").target is None
+    assert made("digits").probe_target is None
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.25, 0.9])
