@@ -38,6 +38,11 @@ class Feed:
         instance = torch.arange(len(rows), device=self.device).repeat(2)
         return both, self._unread(y.repeat(2), instance, chosen.repeat(2))
 
+    def probe_target(self, chosen: Tensor) -> Tensor | None:
+        """True targets of the probe's items that a mask chooses; None where the class is all there is."""
+        target = self.data.probe_target
+        return None if target is None else torch.from_numpy(target.astype("float32")).to(self.device)[chosen]
+
     def probe_views(self) -> list[Tensor]:
         """Two views of every item of the probe, the same ones whenever it is measured."""
         rows = torch.from_numpy(self.data.probe).to(self.device)
