@@ -233,4 +233,5 @@ def probe_loss(run: Run, snapshot: Snapshot) -> float:
     scores = None
     if lens is not None and run.objective.spec.reads != "embeddings":  # a lens may hold less than such a loss reads
         scores = Scores(*(torch.from_numpy(a).to(run.device) for a in (lens.s, lens.pos, lens.neg)))
-    return float(run.objective.read(scores, Embeddings(z, y)))
+    target = run.feed.probe_target(torch.from_numpy(chosen).to(run.device))
+    return float(run.objective.read(scores, Embeddings(z, y, target=target)))
