@@ -198,3 +198,10 @@ class Context:
     dim: int
     classes: int
     samples: int
+    span: tuple[float, float] | None = None  # least and greatest number to predict, where items have one
+    labels: int = 0  # of which an item carries several; 0: items are of one class each
+
+    @property
+    def offers(self) -> str:
+        """The kind of target that items have beside their class: a key of TARGETS, "class" where there is none."""
+        return "real" if self.span is not None else "multilabel" if self.labels else "class"

@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float, Int
 
 from models.diagnostics.items import Items
 from models.diagnostics.order import ranking
+from models.diagnostics.prediction import standardised
 from models.diagnostics.summary import Neighbours
 
 VOTERS = 5
@@ -85,8 +86,6 @@ def linear_probe(
     # scikit-learn takes two seconds to import, and only finished runs are probed.
     from sklearn.linear_model import LogisticRegression
 
-    mean, spread = train_z.mean(axis=0, dtype=np.float64), train_z.std(axis=0, dtype=np.float64)
-    varies = spread > np.finfo(train_z.dtype).eps * np.maximum(np.abs(mean), 1e-30)
-    scale = np.where(varies, 1 / np.where(varies, spread, 1), 0)
-    model = LogisticRegression(max_iter=2000).fit((train_z - mean) * scale, train_y)
-    return float((model.predict((test_z - mean) * scale) == test_y).mean())
+    train, test = standardised(train_z, test_z)
+    model = LogisticRegression(max_iter=2000).fit(train, train_y)
+    return float((model.predict(test) == test_y).mean())

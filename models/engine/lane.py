@@ -257,7 +257,8 @@ def probe_loss(run: Run, snapshot: Snapshot) -> float:
     z, y = (torch.from_numpy(a[chosen]).to(run.device) for a in (snapshot.z, snapshot.y))
     scores = None
     if lens is not None and run.objective.spec.reads != "embeddings":  # a lens may hold less than such a loss reads
-        target = None if lens.target is None else torch.from_numpy(lens.target).to(run.device)
+        graded = None if lens.target is None else torch.from_numpy(lens.target).to(run.device)
         s, pos, neg = (torch.from_numpy(a).to(run.device) for a in (lens.s, lens.pos, lens.neg))
-        scores = Scores(s, pos, neg, target)
-    return float(run.objective.read(scores, Embeddings(z, y)))
+        scores = Scores(s, pos, neg, graded)
+    target = run.feed.probe_target(torch.from_numpy(chosen).to(run.device))
+    return float(run.objective.read(scores, Embeddings(z, y, target=target)))

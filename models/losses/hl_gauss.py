@@ -29,8 +29,20 @@ SPEC = LossSpec(
         status="verified (paper)",
     ),
     knobs=(
-        Knob("v_min", -10.0, -1000.0, 0.0, help="Lower end of the bins; a target below it counts as it."),
-        Knob("v_max", 10.0, 0.1, 1000.0, help="Upper end of the bins; a target above it counts as it."),
+        Knob(
+            "v_min",
+            -10.0,
+            -1000.0,
+            0.0,
+            help="Lower end of the bins; a target below it counts as it. At its default, a run starts at its data's.",
+        ),
+        Knob(
+            "v_max",
+            10.0,
+            0.1,
+            1000.0,
+            help="Upper end of the bins; a target above it counts as it. At its default, a run ends at its data's.",
+        ),
         Knob(
             "ratio", 0.75, 0.05, 5.0, log=True, unit="bins", help="Width (sigma) of the Gaussian, in widths of a bin."
         ),

@@ -29,8 +29,20 @@ SPEC = LossSpec(
         status="verified (paper; its two shares read as swapped, these keep the mean)",
     ),
     knobs=(
-        Knob("v_min", -10.0, -1000.0, 0.0, help="First location; a target below it counts as it."),
-        Knob("v_max", 10.0, 0.1, 1000.0, help="Last location; a target above it counts as it."),
+        Knob(
+            "v_min",
+            -10.0,
+            -1000.0,
+            0.0,
+            help="First location; a target below it counts as it. At its default, a run starts at its data's.",
+        ),
+        Knob(
+            "v_max",
+            10.0,
+            0.1,
+            1000.0,
+            help="Last location; a target above it counts as it. At its default, a run ends at its data's.",
+        ),
     ),
     levels=(
         Level("chance", _flat, "the head gives every location the same probability"),

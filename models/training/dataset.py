@@ -32,6 +32,18 @@ class Dataset:
     target: np.ndarray | None = None  # (t,) or (t, c) targets as trained; None where the class is all there is
 
     @property
+    def span(self) -> tuple[float, float] | None:
+        """Least and greatest number among the training items' targets; None where they are no numbers."""
+        if self.target is None or self.target.ndim > 1:
+            return None
+        return float(self.target.min()), float(self.target.max())
+
+    @property
+    def labels(self) -> int:
+        """How many labels there are, of which an item carries several; 0 where it is not so."""
+        return 0 if self.target is None or self.target.ndim == 1 else self.target.shape[1]
+
+    @property
     def probe_target(self) -> np.ndarray | None:
         """True targets of the probe, (p,) or (p, c)."""
         return None if self.source.target is None else self.source.target[self.probe]

@@ -59,6 +59,11 @@ class Feed:
         rows, y = (torch.from_numpy(a).to(self.device) for a in (self.data.probe, self.data.source.y[self.data.probe]))
         return self._both_sides(rows, y, None)
 
+    def probe_target(self, chosen: Tensor) -> Tensor | None:
+        """True targets of the probe's items that a mask chooses; None where the class is all there is."""
+        target = self.data.probe_target
+        return None if target is None else torch.from_numpy(target.astype("float32")).to(self.device)[chosen]
+
     def probe_views(self) -> list[Tensor]:
         """Two views of every item of the probe, the same ones whenever it is measured."""
         rows = torch.from_numpy(self.data.probe).to(self.device)

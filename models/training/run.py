@@ -51,7 +51,8 @@ class Run:
         self.data: Dataset = build(config.data, config.seed)
         self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
-        context = Context(int(config.encoder["dim"]), self.data.seen_classes, len(self.data.train))
+        data = self.data
+        context = Context(int(config.encoder["dim"]), data.seen_classes, len(data.train), data.span, data.labels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, LOSS_INIT))
             self.objective = Objective(config.loss, context).to(self.device)
@@ -251,7 +252,8 @@ class Run:
         anchors, candidates, kind = items, others, "items" if others is None else "other sides"
         if self.objective.spec.reads != "scores":
             seen = torch.from_numpy(self.data.probe_seen).to(self.device)
-            anchors, candidates = Embeddings(items.z[seen], items.y[seen]), None
+            anchors = Embeddings(items.z[seen], items.y[seen], target=self.feed.probe_target(seen))
+            candidates = None
             kind = getattr(self.objective.own, "candidates", "class proxies")
             kind = "class logits" if self.objective.spec.reads == "logits" else kind
         elif self.config.pairing == "views" and not self.objective.spec.one_tower:
@@ -265,13 +267,14 @@ class Run:
         all_of_them = of_pairs and not self.chain.seen_only
         chosen = torch.from_numpy(self.data.probe_seen | all_of_them).to(self.device)
         x, y = self.feed.x[torch.from_numpy(self.data.probe).to(self.device)][chosen], y[chosen]
-        instance, rows = None, len(y)
+        instance, rows, target = None, len(y), self.feed.probe_target(chosen)
         if self.config.pairing == "views" and of_pairs:
             kind = "both views"
             x = torch.cat([view[chosen] for view in self.feed.probe_views()])
             y, instance = y.repeat(2), torch.arange(rows, device=self.device).repeat(2)
+            target = None if target is None else torch.cat([target, target])
         with torch.no_grad():
-            pool = self.chain.look(Embeddings(self.encoder(x), y, instance), x, self.step)
+            pool = self.chain.look(Embeddings(self.encoder(x), y, instance, target=target), x, self.step)
         return look_at(self.objective, pool.scores, pool.anchors, self.chain.kind(kind), rows)
 
     def _why_no_weight(self, lens: Lens | None) -> str:

@@ -17,7 +17,12 @@ from tests.conftest import ROOT
 
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
 LOSSES = {key: module.SPEC for key, module in discover("losses").items()}
-DATA = {"class": "digits", "binary": "faces"}  # that a loss of this target can be trained on
+DATA = {
+    "class": "digits",
+    "binary": "faces",
+    "real": "rotation",
+    "multilabel": "scenes",
+}  # that a loss of this target can be trained on
 
 
 def test_what_is_being_prepared_is_shown_first(monkeypatch: pytest.MonkeyPatch) -> None:
