@@ -101,7 +101,8 @@ def test_a_card_says_all_that_a_loss_says_of_itself(page: AppTest) -> None:
     knob = spec.knobs[0]
     for part in (
         spec.formula, spec.when, spec.pitfall, spec.convention, spec.paper.authors, spec.paper.title, "equation 4",
-        "2018", spec.paper.status, *spec.relations, knob.name, knob.allowed(), *(level.sentence for level in spec.levels),
+        "2018", spec.paper.status, *spec.relations, knob.name, knob.allowed(),
+        *(level.sentence for level in spec.levels),
     ):  # fmt: skip
         assert part in text
 
