@@ -107,11 +107,11 @@ class Engine:
         with self._lock:
             self._held[address] -= 1
 
-    def submit(self, work: Any, *arguments: Any) -> Any:
-        """Run a pure function on a side worker; returns a Dask future."""
+    def submit(self, work: Any, *arguments: Any, priority: int = 0) -> Any:
+        """Run a pure function on a side worker; returns a Dask future. Of what waits, the highest priority is next."""
         known = self._known().values()
         resources = {SIDE: 1} if any(SIDE in about["resources"] for about in known) else None
-        return self._client.submit(work, *arguments, pure=False, resources=resources)
+        return self._client.submit(work, *arguments, pure=False, resources=resources, priority=priority)
 
     def close(self) -> None:
         """End client, workers and host; further calls do nothing."""
