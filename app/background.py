@@ -30,11 +30,13 @@ class Questions:
         self._futures: OrderedDict[Hashable, Any] = OrderedDict()
         self._lock = Lock()
 
-    def ask(self, key: Hashable, work: Callable[..., Any], arguments: Callable[[], tuple[Any, ...]]) -> Answer:
-        """The answer as it stands. arguments: made only if the question is new."""
+    def ask(
+        self, key: Hashable, work: Callable[..., Any], arguments: Callable[[], tuple[Any, ...]], priority: int = 0
+    ) -> Answer:
+        """The answer as it stands. arguments: made only if the question is new; priority: that of the engine."""
         with self._lock:
             if key not in self._futures:
-                self._futures[key] = startup.engine().submit(work, *arguments())
+                self._futures[key] = startup.engine().submit(work, *arguments(), priority=priority)
                 while len(self._futures) > KEPT:
                     self._futures.popitem(last=False)
             self._futures.move_to_end(key)

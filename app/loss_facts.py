@@ -13,6 +13,8 @@ from models.engine import comparisons
 from models.settings import Settings
 from models.step_cost import REFERENCE
 
+AT_ONCE = 4  # losses of our own; one of the library alone may take seconds
+BEHIND = -1  # priority: whatever a page waits for goes first
 _LOG = logging.getLogger("losslab")
 
 
@@ -39,21 +41,26 @@ def _store() -> facts.Facts:
 def known() -> Known:
     """What is known now; what is not is asked for, our own losses before those of the library."""
     store = _store()
-    keys = list(discover("losses"))
     state = Known(store)
-    for part in ("losses", "library"):
-        missing = tuple(key for key in keys if key not in store and (":" in key) == (part == "library"))
-        if not missing:
+    for part in _parts():
+        if all(key in store for key in part):
             continue
-        # A part is asked for as a whole: its question keeps its name while its answer is awaited.
-        answer = questions().ask(("facts", part), comparisons.facts, partial(tuple, (missing,)))
+        answer = questions().ask(("facts", part), comparisons.facts, partial(tuple, (part,)), priority=BEHIND)
         if answer.value:
             store.update(answer.value)
             _keep(answer.value)
         state.pending |= answer.pending
-        if answer.problem:
+        if answer.problem and answer.problem not in state.problems:
             state.problems.append(answer.problem)
     return state
+
+
+def _parts() -> list[tuple[str, ...]]:
+    """What is asked for at once: few, so that cards fill up and nobody else waits long for the worker."""
+    keys = list(discover("losses"))
+    ours = [key for key in keys if ":" not in key]
+    library = [(key,) for key in keys if ":" in key]
+    return [*(tuple(ours[at : at + AT_ONCE]) for at in range(0, len(ours), AT_ONCE)), *library]
 
 
 def _keep(found: facts.Facts) -> None:

@@ -52,7 +52,7 @@ _SCALE = ((0.0, theme.NEGATIVE), (0.5, "rgba(120,123,130,0.06)"), (1.0, theme.PO
 def _blocks(group: np.ndarray) -> list[tuple[int, int]]:
     """First and last place of each group of two losses or more, in an order that keeps groups together."""
     starts = np.flatnonzero(np.diff(group, prepend=group[:1] - 1))
-    ends = np.append(starts[1:], len(group)) - 1
+    ends = np.append(starts[1:], len(group))[: len(starts)] - 1
     return [(int(first), int(last)) for first, last in zip(starts, ends, strict=True) if last > first]
 
 

@@ -113,12 +113,15 @@ class Engine:
         with self._lock:
             self._held[address] -= 1
 
-    def submit(self, work: Any, *arguments: Any, purpose: str = SIDE) -> Any:
-        """Run a pure function on a side worker, or one for own losses; returns a Dask future."""
+    def submit(self, work: Any, *arguments: Any, purpose: str = SIDE, priority: int = 0) -> Any:
+        """Run a pure function on a side worker, or one for own losses; returns a Dask future.
+
+        Of what waits, the highest priority is next.
+        """
         known = self._known().values()
         named = purpose == OWN_LOSS or any(purpose in about["resources"] for about in known)
         resources = {purpose: 1} if named else None
-        return self._client.submit(work, *arguments, pure=False, resources=resources)
+        return self._client.submit(work, *arguments, pure=False, resources=resources, priority=priority)
 
     def close(self) -> None:
         """End client, workers and host; further calls do nothing."""
