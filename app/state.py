@@ -37,6 +37,7 @@ class PageState:
     choices: dict[str, Any] = field(default_factory=dict)  # of controls that are not always drawn
     echoes: dict[str, float] = field(default_factory=dict)  # presses that came with a tick, and when
     own: Report | None = None  # the last examination of a loss written here
+    own_drawn: Report | None = None  # the one that stands on the page
     added: int = 0  # lanes added so far: names the box that adds the next
     round: int = 0  # grows when widgets must be built anew from the setup
 

@@ -207,7 +207,9 @@ def _live(lab: Lab, interval: float) -> None:
         state.publish(lab.setup(), lab.page.board)
         wanted = _pace(view)
         ids = tuple(lane.id for lane in view.lanes)
-        if wanted != interval or ids != state.get("lanes-drawn", ids):
+        # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
+        news = lab.page.own is not lab.page.own_drawn
+        if wanted != interval or news or ids != state.get("lanes-drawn", ids):
             state.put("lanes-drawn", ids)
             st.rerun()
         state.put("lanes-drawn", ids)

@@ -42,6 +42,7 @@ def form(lab: Lab, view: View) -> None:
         on_click=partial(_examine, lab),
         help="Takes some seconds: extremes, gradient, order, empty masks, cost.",
     )
+    lab.page.own_drawn = lab.page.own
     if lab.page.own is not None:
         _report(lab, view, lab.page.own)
 
