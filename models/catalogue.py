@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any
 
+MIX = "mix:"  # a loss with this prefix is made from others: see models.mixture
 _WORDS = {"losses": "loss", "methods": "method", "data": "data set", "encoders": "encoder"}
 
 
@@ -28,7 +29,9 @@ def discover(package: str) -> Mapping[str, Any]:
 
 
 def find(package: str, key: str) -> Any:
-    """Return one part, or raise ValueError naming the keys that exist."""
+    """Return one part, or raise ValueError naming the keys that exist; a mixture of losses is made from its key."""
+    if package == "losses" and key.startswith(MIX):
+        return import_module("models.mixture").mixture(key)
     parts = discover(package)
     if key not in parts:
         known = [name for name in parts if ":" not in name]

@@ -20,6 +20,16 @@ class Lens:
     grid: np.ndarray  # (k,) scores at which the theoretical curve is given; empty if there is none
     pull_curve: np.ndarray  # (k,) weight of a positive at each score of the grid, for a typical anchor
     push_curve: np.ndarray  # (k,) the same for a negative
+    terms: np.ndarray | None = None  # (t, n, m) of a mixture: the part of weight that each term gives
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The losses of a mixture, each with the gradient that it alone would give, its weight included."""
+
+    names: tuple[str, ...]  # (t,) labels
+    coefficient: np.ndarray  # (t,) the weights
+    gradient: np.ndarray | None  # (t, n, d) at the embeddings of the probe; None where methods change what is read
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +55,4 @@ class Snapshot:
     lens: Lens | None
     why_no_weight: str = ""
     why_no_unseen: str = ""
+    terms: Terms | None = None  # None: the loss is no mixture

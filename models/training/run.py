@@ -32,6 +32,7 @@ from models.training.dataset import Dataset, build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
 from models.training.lens import look, look_at
+from models.training.terms import look_at_terms
 from models.training.trace import Trace
 
 __all__ = ["Diverged", "Run"]
@@ -123,6 +124,7 @@ class Run:
             lens=lens,
             why_no_weight=no_weight_reason(self.objective, refused=lens is None) or self._why_no_weight(lens),
             why_no_unseen=data.why_no_unseen,
+            terms=look_at_terms(self.objective, lambda: self._towers(z, y), data.probe_seen),
         )
 
     def save(self, folder: str | Path) -> None:
@@ -234,6 +236,12 @@ class Run:
     @torch.no_grad()
     def _embed(self, rows: np.ndarray) -> Tensor:
         return self.encoder(self.feed.x[torch.from_numpy(rows).to(self.device)])  # type: ignore[no-any-return]
+
+    def _towers(self, z: Tensor, y: Tensor) -> tuple[Embeddings, ...]:
+        """The probe as a training batch, in one part or two; none where methods make something else of it."""
+        if self.config.methods:
+            return ()
+        return self._probe_views(y) if self.config.pairing == "views" else (Embeddings(z, y),)
 
     def _lens(self, z: Tensor, y: Tensor) -> Lens | None:
         """What the loss reads on the probe and the weights it gives there."""
