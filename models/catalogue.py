@@ -10,6 +10,7 @@ from typing import Any
 from models.custom import REGISTER
 from models.own_source import is_own
 
+MIX = "mix:"  # a loss with this prefix is made from others: see models.mixture
 _WORDS = {"losses": "loss", "methods": "method", "data": "data set", "encoders": "encoder"}
 
 
@@ -31,9 +32,11 @@ def discover(package: str) -> Mapping[str, Any]:
 
 
 def find(package: str, key: str) -> Any:
-    """Return one part, or raise ValueError naming the keys that exist."""
+    """Return one part, or raise ValueError naming the keys that exist; a mixture of losses is made from its key."""
     if package == "losses" and is_own(key):
         return REGISTER.find(key)
+    if package == "losses" and key.startswith(MIX):
+        return import_module("models.mixture").mixture(key)
     parts = discover(package)
     if key not in parts:
         known = [name for name in parts if ":" not in name]

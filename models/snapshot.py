@@ -21,6 +21,16 @@ class Lens:
     pull_curve: np.ndarray  # (k,) weight of a positive at each score of the grid, for a typical anchor
     push_curve: np.ndarray  # (k,) the same for a negative
     target: np.ndarray | None = None  # (n, m) graded similarity in [0, 1] that the loss read, if any
+    terms: np.ndarray | None = None  # (t, n, m) of a mixture: the part of weight that each term gives
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The losses of a mixture, each with the gradient that it alone would give, its weight included."""
+
+    names: tuple[str, ...]  # (t,) labels
+    coefficient: np.ndarray  # (t,) the weights
+    gradient: np.ndarray | None  # (t, n, d) at the embeddings of the probe; None where methods change what is read
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +59,4 @@ class Snapshot:
     why_no_weight: str = ""
     why_no_unseen: str = ""
     other: np.ndarray | None = None  # (n, d) side B of the items, where z is side A; None: items have one side
+    terms: Terms | None = None  # None: the loss is no mixture

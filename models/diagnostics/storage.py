@@ -62,7 +62,8 @@ def _build(kind: Any, meta: Any, path: str, arrays: dict[str, np.ndarray]) -> An
         return arrays[path]
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
-        names = [field.name for field in dataclasses.fields(kind)]
+        # What may be absent may be missing too: a recording from before the field was thought of.
+        names = [field.name for field in dataclasses.fields(kind) if field.default is not None or field.name in meta]
         return kind(**{name: _build(hints[name], meta[name], _join(path, name), arrays) for name in names})  # type: ignore[operator]
     if get_origin(kind) is dict:
         inner = get_args(kind)[1]

@@ -5,6 +5,7 @@ import numpy as np
 from models.diagnostics.bootstrap import REPLICATES
 from models.diagnostics.histogram import histogram
 from models.diagnostics.items import Items, pair_scores, snapshot_items
+from models.diagnostics.mixture import mixture_profile
 from models.diagnostics.neighbours import neighbours
 from models.diagnostics.plane import plane
 from models.diagnostics.projection import Frame, pca_frame, project, trustworthiness
@@ -57,6 +58,7 @@ def summarise(snapshot: Snapshot, frame: Frame | None = None, recent: Summary | 
         marks=_marks(snapshot),
         why_no_weight=snapshot.why_no_weight,
         why_no_unseen=why,
+        mixture=mixture_profile(snapshot),
     )
 
 

@@ -94,6 +94,30 @@ class WeightProfile:
 
 
 @dataclass(frozen=True, eq=False)
+class MixtureProfile:
+    """How the losses of a mixture, each times its weight, work with and against one another; nan: not defined.
+
+    `lost` is 1 - |sum of gradients| / sum of |gradients|: 0 where all terms agree, 1 where they cancel. A band is the
+    widest run of bins in which at least half of the weight is lost.
+    """
+
+    names: tuple[str, ...]  # (t,)
+    coefficient: np.ndarray  # (t,) the weights
+    norm: np.ndarray  # (t,) length of each term's gradient at the embeddings of the probe
+    cosine: np.ndarray  # (t, t) between those gradients
+    lost: float  # of the gradient at the embeddings
+    pair_norm: np.ndarray  # (t,) length of each term's pair weights, at what the loss reads
+    pair_cosine: np.ndarray  # (t, t) between those
+    centre: np.ndarray  # (bins,) middles of the score bins, empty where the loss reads no scores
+    pull: np.ndarray  # (t, bins) mean signed weight of the positives of a bin, nan where empty
+    push: np.ndarray  # (t, bins) the same of the negatives
+    pull_lost: np.ndarray  # (bins,) of the mean weights of positives; nan where there are none, or no weight
+    push_lost: np.ndarray  # (bins,) the same of negatives
+    pull_band: np.ndarray  # (2,) lowest and highest score of the band of positives; empty if there is none
+    push_band: np.ndarray  # (2,) the same of negatives
+
+
+@dataclass(frozen=True, eq=False)
 class Points:
     """The probe in two dimensions. PCA in a frame that the caller keeps, so that points keep their place."""
 
@@ -145,3 +169,4 @@ class Summary:
     marks: tuple[Mark, ...]
     why_no_weight: str
     why_no_unseen: str
+    mixture: MixtureProfile | None = None  # None: the loss is no mixture

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.catalogue import find
 from models.geometry import Embeddings, masks
-from models.spec import Counts
+from models.spec import Counts, Value
 from models.training.config import Part, RunConfig
 from models.training.dataset import Dataset
 from models.training.sampling import epoch_plan
@@ -106,3 +106,8 @@ def digest(tensors: Iterable[Tensor]) -> str:
     for tensor in tensors:
         total.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return total.hexdigest()[:8]
+
+
+def short(value: Value) -> str:
+    """A knob's value as a label has room for."""
+    return f"{value:g}" if isinstance(value, float) else str(value)

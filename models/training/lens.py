@@ -8,6 +8,7 @@ from models.objective import Objective
 from models.sensitivity import response
 from models.snapshot import Lens
 from models.spec import TooLarge
+from models.training.terms import weights_of_terms
 
 GRID = torch.linspace(-1.0, 1.0, 61)  # cosines at which the theoretical curves are given
 
@@ -33,7 +34,8 @@ def look_at(
     s, pos, neg, seen_weight = (t[:rows].detach().cpu().numpy() for t in shown)
     grid, pull, push = _curves(objective, scores)
     target = None if scores.target is None else scores.target[:rows].detach().cpu().numpy()
-    return Lens(s, pos, neg, seen_weight, kind, grid, pull, push, target)
+    terms = weights_of_terms(objective, scores, anchors, rows)
+    return Lens(s, pos, neg, seen_weight, kind, grid, pull, push, target=target, terms=terms)
 
 
 def _curves(objective: Objective, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

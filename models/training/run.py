@@ -25,6 +25,7 @@ from models.training.build import (
     device,
     digest,
     seed_of,
+    short,
 )
 from models.training.chain import Chain
 from models.training.config import Event, RunConfig
@@ -32,6 +33,7 @@ from models.training.dataset import Dataset, build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
 from models.training.lens import look, look_at
+from models.training.terms import look_at_terms
 from models.training.towers import sides
 from models.training.trace import Trace
 
@@ -72,7 +74,7 @@ class Run:
     @property
     def label(self) -> str:
         """Short name: the loss and its knobs as they are now, and the methods."""
-        knobs = ", ".join(f"{name} {_short(value)}" for name, value in self.objective.knobs.items())
+        knobs = ", ".join(f"{name} {short(value)}" for name, value in self.objective.knobs.items())
         return self.objective.spec.name + (f" ({knobs})" if knobs else "") + self.chain.label
 
     def checksums(self) -> dict[str, str]:
@@ -127,6 +129,7 @@ class Run:
             why_no_weight=no_weight_reason(self.objective, refused=lens is None) or self._why_no_weight(lens),
             why_no_unseen=data.why_no_unseen,
             other=None if others is None else others.z.cpu().numpy(),
+            terms=look_at_terms(self.objective, lambda: self._batch_of(items), data.probe_seen),
         )
 
     def save(self, folder: str | Path) -> None:
@@ -245,6 +248,12 @@ class Run:
         y = torch.from_numpy(self.data.source.y[self.data.probe]).to(self.device)
         return Embeddings(self.encoder(self.feed.x[rows]), y), None
 
+    def _batch_of(self, items: Embeddings) -> tuple[Embeddings, ...]:
+        """The probe as a training batch, in one part or two; none where methods or towers make something else of it."""
+        if self.config.methods or self.config.pairing == "towers":
+            return ()
+        return self._probe_views(items.y) if self.config.pairing == "views" else (items,)
+
     def _lens(self, items: Embeddings, others: Embeddings | None) -> Lens | None:
         """What the loss reads on the probe and the weights it gives there."""
         if self.config.methods:
@@ -289,7 +298,3 @@ class Run:
         with torch.no_grad():
             first, second = (self.encoder(view) for view in self.feed.probe_views())
         return Embeddings(first, y, instance), Embeddings(second, y, instance)
-
-
-def _short(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
