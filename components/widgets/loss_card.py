@@ -44,7 +44,7 @@ def lab_link(key: str, target: str) -> str:
 def card(key: str, spec: LossSpec, fact: Mapping[str, Any] | None, reference_ms: float | None) -> None:
     """Draw it. fact: what was measured of the loss (models.facts), None while it is being measured."""
     with st.container(border=True, key=f"card-{slug(key)}", height="stretch"):
-        st.markdown(_head(key, spec))
+        st.markdown(head(key, spec))
         st.html(_foot(key, spec, fact, reference_ms))
         with st.expander("Paper, knobs, levels, relations, pitfall"):
             st.markdown(details(spec))
@@ -55,14 +55,17 @@ def slug(key: str) -> str:
     return key.replace(":", "-")
 
 
-def _head(key: str, spec: LossSpec) -> str:
+def head(key: str, spec: LossSpec) -> str:
+    """What stands open on a card, as Markdown: name, badges, verification, formula and use."""
     status = status_of(spec)
     colour = STATUS.get(status, "gray")
     badges = (
         f":{FAMILIES.get(spec.family, 'gray')}-badge[{spec.family}] :gray-badge[reads {spec.reads}] "
         f":{colour}-badge[{status}] :gray-badge[{spec.paper.year}]"
     )
-    return f"**{spec.name}** `{key}`\n\n{badges}\n\n$$\n{spec.formula}\n$$\n\n{spec.when}"
+    return (
+        f"**{spec.name}** `{key}`\n\n{badges}\n\n:small[{spec.paper.status}]\n\n$$\n{spec.formula}\n$$\n\n{spec.when}"
+    )
 
 
 def _foot(key: str, spec: LossSpec, fact: Mapping[str, Any] | None, reference_ms: float | None) -> str:

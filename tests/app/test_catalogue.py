@@ -112,6 +112,7 @@ def test_a_card_says_all_that_a_loss_says_of_itself(page: AppTest) -> None:
 def test_no_status_is_hidden(key: str) -> None:
     spec = LOSSES[key]
     assert spec.paper.status in loss_card.details(spec)
+    assert f":small[{spec.paper.status}]" in loss_card.head(key, spec)  # in sight before anything is opened
     assert loss_card.status_of(spec) in (*loss_card.STATUS, loss_card.OTHER_STATUS)
     assert (loss_card.status_of(spec) == loss_card.OTHER_STATUS) == (":" in key)
     assert spec.family in loss_card.FAMILIES
