@@ -163,3 +163,8 @@ def not_finite(module: Any, dtype: torch.dtype = torch.float64, **knobs: Any) ->
         if not (math.isfinite(value) and bool(gradient.isfinite().all())):
             bad.append(name)
     return bad
+
+
+def one_positive() -> Scores:
+    """Two queries at 0 and 90 degrees against two documents there: only the first of each are of one class."""
+    return score(on_circle([0, 90], [0, 1]), on_circle([0, 90], [0, 2]))

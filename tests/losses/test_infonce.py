@@ -60,3 +60,9 @@ def test_gradient_is_numerical() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_finite_on_degenerate_batches(dtype: torch.dtype, temperature: float) -> None:
     assert helpers.not_finite(infonce, dtype, temperature=temperature) == []
+
+
+def test_two_towers_with_one_positive_by_hand() -> None:
+    # Cosines 1 and 0, T = 1: -log(e / (e + 1)) = 0.313262, a mean over one; the second query has no positive.
+    value = infonce.loss(helpers.one_positive(), temperature=1.0).item()
+    assert value == pytest.approx(0.313262, abs=1e-6)

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from pytorch_metric_learning.losses import MultiSimilarityLoss
@@ -8,6 +9,7 @@ from pytorch_metric_learning.reducers import MeanReducer
 
 from models.geometry import score
 from models.losses import multi_similarity
+from models.spec import Counts
 from tests.losses import helpers
 
 SAMPLES = helpers.samples()
@@ -97,3 +99,25 @@ def test_steep_knobs_do_not_overflow() -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_finite_on_degenerate_batches(dtype: torch.dtype, mining_margin: float) -> None:
     assert helpers.not_finite(multi_similarity, dtype, mining_margin=mining_margin) == []
+
+
+def levels_of(mining_margin: float) -> dict[str, float | None]:
+    """Two items of one class and one of another; defaults but for the mining."""
+    counts = Counts(np.array([1, 1, 0]), np.array([1, 1, 2]), 2)
+    knobs = {"alpha": 2.0, "beta": 40.0, "threshold": 0.5, "mining_margin": mining_margin}
+    return {level.name: level.value(counts, knobs) for level in multi_similarity.SPEC.levels}
+
+
+def test_levels_of_one_positive_and_one_negative_by_hand() -> None:
+    # All scores 0: log(1 + e) / 2 for a positive, log(1 + k e^-20) / 40 for k negatives; mining drops the third anchor.
+    pull, push = math.log(1 + math.e) / 2, math.log1p(math.exp(-20)) / 40
+    rest = math.log1p(2 * math.exp(-20)) / 40
+    assert levels_of(0.1)["chance"] == pytest.approx(2 * (pull + push) / 3, rel=1e-9)
+    assert levels_of(0.0)["chance"] == pytest.approx((2 * (pull + push) + rest) / 3, rel=1e-9)
+
+
+def test_only_mining_can_leave_nothing_to_do() -> None:
+    apart = helpers.circle([0, 0, 180, 180], [0, 0, 1, 1])
+    assert (levels_of(0.1)["inactive"], levels_of(0.0)["inactive"]) == (0.0, None)
+    assert multi_similarity.loss(apart, mining_margin=0.1).item() == 0.0
+    assert multi_similarity.loss(apart, mining_margin=0.0).item() > 0.0

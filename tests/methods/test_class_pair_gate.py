@@ -131,3 +131,12 @@ def test_arbitrary_pairs_need_the_gate() -> None:
         measured = run.measures()
         gap[gate] = measured["pos_mean"] - measured["neg_mean"]
     assert gap["mean"] > gap["none"] + 0.1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_row_that_the_gate_shuts_off_has_cosine_0(dtype: torch.dtype) -> None:
+    anchors = torch.tensor([[1.0, 0.0], [0.6, 0.8]], dtype=dtype)
+    others = torch.tensor([[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]], dtype=dtype)
+    gate = torch.tensor([[1.0, 0.0], [1.0, 1.0]], dtype=dtype)
+    expected = torch.tensor([[0.0, 0.0, 1.0], [0.8, 0.0, 0.6]], dtype=dtype)
+    torch.testing.assert_close(gated_cosine(anchors, others, gate), expected, rtol=1e-5, atol=1e-5)

@@ -162,3 +162,13 @@ def test_chance_level_is_that_of_one_positive_among_the_queue() -> None:
     # The value at which a run with 64 queued keys stands while it tells nothing apart: log(1 + 64).
     run = Run(small(pairing="views", methods=(part("queue", size=64),)))
     assert run.snapshot().levels["chance"] == pytest.approx(math.log(65), abs=1e-9)
+
+
+def test_the_random_rows_of_a_new_queue_are_of_no_class() -> None:
+    """Every class of the batch has them as negatives, whatever its number."""
+    batch = random_batch(12, 4, d=4)
+    (pool,) = Method(Context(4, 12, 100), size=7).double().change(plain(batch), moment(batch.z))
+    fresh = pool.pairs.pos[:, -7:], pool.pairs.neg[:, -7:]
+    assert batch.y.unique().tolist() == [0, 1, 2, 3]
+    assert not fresh[0].any()
+    assert fresh[1].all()
