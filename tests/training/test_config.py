@@ -36,8 +36,8 @@ def changed(name: str) -> RunConfig:
     return replace(BASE, **{name.split(" ")[0]: CHANGES[name]})
 
 
-def test_every_field_but_methods_is_changed_below() -> None:
-    assert {name.split(" ")[0] for name in CHANGES} == set(FIELDS) - {"methods"}
+def test_every_field_but_methods_and_source_is_changed_below() -> None:
+    assert {name.split(" ")[0] for name in CHANGES} == set(FIELDS) - {"methods", "source"}
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -56,7 +56,7 @@ def test_json_and_back(name: str) -> None:
     assert again == config
     assert hash(again) == hash(config)
     assert again.config_id == config.config_id
-    assert set(json.loads(config.to_json())) == set(FIELDS)
+    assert set(json.loads(config.to_json())) == set(FIELDS) - {"source"}  # own losses alone bring their code
 
 
 @given(
@@ -109,7 +109,7 @@ COMPLAINTS = {
     '{"steps": true}': "steps must be a whole number from 1 to 1000000, got True",
     '{"steps": 0}': "steps must be a whole number from 1 to 1000000, got 0",
     '{"pairing": "both"}': "pairing must be one of label, views, got 'both'",
-    '{"data": "dogs"}': "no data set called 'dogs'; known: captions, clusters, digits",
+    '{"data": "dogs"}': "no data set called 'dogs'; known: ",
     '{"encoder": "resnet"}': "no encoder called 'resnet'; known: conv, linear",
     '{"loss": "nonesuch"}': "no loss called 'nonesuch'; known: ",
     '{"sampler": "random"}': "no sampler called 'random'; known: balanced, uniform",
