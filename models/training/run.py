@@ -250,7 +250,7 @@ class Run:
 
     def _batch_of(self, items: Embeddings) -> tuple[Embeddings, ...]:
         """The probe as a training batch, in one part or two; none where methods or towers make something else of it."""
-        if self.config.methods or self.config.pairing == "towers":
+        if self.config.methods or self.config.pairing == "towers" or self.data.target is not None:
             return ()
         return self._probe_views(items.y) if self.config.pairing == "views" else (items,)
 

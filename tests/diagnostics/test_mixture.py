@@ -118,7 +118,8 @@ def test_a_loss_and_its_opposite_cancel_in_a_band() -> None:
     second = np.where(pos, -2.0, np.where(s < 0, -0.8, 0.5))
     snapshot = trained("mix:infonce+triplet", steps=1).snapshot()
     empty = np.empty(0)
-    lens = Lens(s, pos, ~pos, first + second, "items", empty, empty, empty, np.stack([first, second]))
+    terms = np.stack([first, second])
+    lens = Lens(s, pos, ~pos, first + second, "items", empty, empty, empty, terms=terms)
     found = profile(replace(snapshot, lens=lens, terms=Terms(("a", "b"), np.ones(2), np.stack([first, second]))))
     np.testing.assert_allclose(found.push_band, [-1.0, 0.0], atol=1e-9)
     assert found.pull_band.size == 0

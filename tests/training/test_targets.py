@@ -44,7 +44,7 @@ def test_the_loss_reads_its_own_items_targets(loss: str, data: str) -> None:
     x, batch = run.feed.batch(3)
     with torch.no_grad():
         z = run.encoder(x)
-        value = run.objective(Embeddings(z, batch.y, batch.instance, batch.sample, batch.target))
+        value = run.objective(Embeddings(z, batch.y, batch.instance, batch.sample, target=batch.target))
     assert run.objective.head is not None
     assert run.objective.head.out_features == OUTPUTS[loss]
     assert batch.sample is not None

@@ -262,7 +262,7 @@ BEFORE = {
     "label": (small(), "187d211fa307"),
     "views": (small(pairing="views"), "b0bf5f8151fd"),
     "graded loss": (small("cwcl"), "3159ab53d406"),
-    "natural views": (small("cwcl", pairing="views", data=part("emoji", features=64)), "0d6bc09d9492"),
+    "natural views": (small("cwcl", pairing="views", data=part("emoji", features=64)), "22675f310563"),
     "queue": (small(methods=(part("queue"),)), "366cacf31a03"),
     "default": (RunConfig(), "b2fb7af04b61"),
 }
