@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from app import cli
 from models import crosscheck
 from models.catalogue import discover
-from models.counterparts import COUNTERPARTS, Counterpart
+from models.counterparts import COUNTERPARTS, Case, Counterpart
 from models.crosscheck import CrossCheck, cross_check, sample_batch
 from models.geometry import Embeddings
 from models.spec import Value
@@ -113,6 +114,20 @@ def test_a_wrong_gradient_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     check = found("infonce", sample_batch())
     assert check.converted == pytest.approx(check.ours)
     assert check.gradient_ratio == pytest.approx(0.5)
+    assert not check.agrees
+
+
+def test_a_gradient_that_is_wrong_in_one_place_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The right value, and one coordinate of one row pushed by 0.001."""
+    right = COUNTERPARTS["infonce"].plain
+
+    def call(case: Case) -> Tensor:
+        one = case.batch.z[0, 0]
+        return right(case) + 1e-3 * (one - one.detach())
+
+    monkeypatch.setattr(crosscheck, "counterpart", lambda key, knobs: Counterpart("made up", call))
+    check = found("infonce", sample_batch())
+    assert check.gradient_error == pytest.approx(1e-3)
     assert not check.agrees
 
 

@@ -199,6 +199,7 @@ def test_what_a_sum_declares() -> None:
     assert (spec.pulls_positives, spec.pushes_negatives, spec.rowwise, spec.reads) == (False, True, True, "scores")
     assert find("losses", "mix:infonce+circle").SPEC.detached.startswith("circle: the weights")
     assert find("losses", "mix:cross_entropy+z_loss").SPEC.fewest_classes == 3
+    assert (spec.name, spec.formula) == ("InfoNCE + SupCon", r"w_{1}\,L_{1} + w_{2}\,L_{2}")
     assert {level.name for level in spec.levels} == {"chance", "collapse", "perfect"}
 
 
