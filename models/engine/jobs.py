@@ -10,7 +10,7 @@ from models.diagnostics.projection import trustworthiness, umap_layout
 from models.diagnostics.summarise import summarise
 from models.diagnostics.summary import Points, Summary
 from models.engine.guard import guard_of
-from models.engine.lane import TURN, Probe, final_metrics, settle_process
+from models.engine.lane import TURN, Probe, final_metrics, rehearse, settle_process
 from models.training.config import RunConfig
 from models.training.run import Diverged, Run
 
@@ -33,6 +33,7 @@ def train(config: str, steps: int) -> Outcome:
     """Train a config that many steps from scratch."""
     settle_process()
     made = RunConfig.from_json(config)
+    rehearse(made)
     guard = guard_of(made, f"job-{made.config_id}")
     with TURN, guard:
         run = Run(made)

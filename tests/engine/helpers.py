@@ -40,6 +40,8 @@ def settled(player: Player, step: int) -> BoardState:
 
     def resting() -> BoardState | None:
         state = player.state()
+        broken = [lane.message for lane in state.lanes if lane.status == "failed"]
+        assert not broken, broken
         rest = all(lane.status in ("ready", "paused", "finished") for lane in state.lanes)
         shown = all(lane.summary is not None and lane.summary.step == lane.step == step for lane in state.lanes)
         return state if state.step == step and not state.playing and rest and shown else None
