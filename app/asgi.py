@@ -118,6 +118,21 @@ async def _item(request: Request) -> Response:
     return await picture(request)
 
 
+class _Opening:
+    """The document with its recording; app/prelude.py comes with the catalogue, so it is imported once that is read."""
+
+    def __init__(self, app: Any) -> None:
+        self._plain, self._app = app, app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass on, through the prelude as soon as the warm-up is over."""
+        if self._app is self._plain and startup.ready():
+            from app.prelude import Prelude
+
+            self._app = Prelude(self._plain)
+        await self._app(scope, receive, send)
+
+
 @asynccontextmanager
 async def _lifespan(_app: st.App) -> AsyncIterator[None]:
     """What was started with the server ends with it."""
@@ -134,7 +149,7 @@ def build() -> st.App:
         ROOT / "app" / "main.py",
         lifespan=_lifespan,
         routes=[Route("/items/{key}/{row:int}", _item), Route("/files/{ticket}/{name}", files.answer)],
-        middleware=[Middleware(Guard, hosts=hosts)],
+        middleware=[Middleware(Guard, hosts=hosts), Middleware(_Opening)],
         on_script_error=on_script_error,
     )
 

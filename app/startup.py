@@ -111,6 +111,7 @@ def _boards() -> Any:
 def _pictures() -> None:
     """Charts are built once and the recording's frames are read: not in the time of the first visitor."""
     import_module("app.views.lab_panels").rehearse()
+    import_module("app.prelude").rehearse()
 
 
 ENGINE = "Starting the training workers"

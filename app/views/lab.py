@@ -68,20 +68,7 @@ def _header(view: View) -> None:
 
 def _toolbar(lab: Lab, view: View) -> None:
     with st.container(horizontal=True, key="toolbar", vertical_alignment="bottom"):
-        # Two buttons and not one that changes its meaning: a press that arrives twice must not undo itself.
-        if view.live and view.playing:
-            st.button(
-                "Pause", key="pause", type="primary", icon=":material/pause:", shortcut="Space", on_click=lab.pause
-            )
-        else:
-            st.button(
-                "Play", key="play", type="primary", icon=":material/play_arrow:", shortcut="Space", on_click=lab.play
-            )
-        st.button("Step", key="step", shortcut="Right", on_click=lab.step, help="Train one step and stop.")
-        st.button(
-            "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
-        )
-        st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0.")
+        _drive(lab, live=view.live, pace=_pace(view))
         with st.popover("Data", help="Which items are embedded, and how they are spoiled."):
             lab_forms.data(lab)
         with st.popover("Training", help="Encoder, optimiser, batches, seed."):
@@ -103,6 +90,33 @@ def _toolbar(lab: Lab, view: View) -> None:
             )
         with st.popover("Share and save", help="A link that restores all this, the config, the numbers."):
             lab_forms.share(lab, view)
+
+
+def _drive(lab: Lab, *, live: bool, pace: float) -> None:
+    """The buttons that drive the clock, in a fragment of their own: a press shows before the page is drawn anew."""
+
+    @st.fragment(key="drive")
+    def buttons() -> None:
+        view = lab.view()
+        with st.container(horizontal=True, width="content"):
+            _buttons(lab, view)
+        if (view.live, _pace(view)) != (live, pace):
+            st.rerun()
+
+    buttons()
+
+
+def _buttons(lab: Lab, view: View) -> None:
+    # Two buttons and not one that changes its meaning: a press that arrives twice must not undo itself.
+    if view.live and view.playing:
+        st.button("Pause", key="pause", type="primary", icon=":material/pause:", shortcut="Space", on_click=lab.pause)
+    else:
+        st.button("Play", key="play", type="primary", icon=":material/play_arrow:", shortcut="Space", on_click=lab.play)
+    st.button("Step", key="step", shortcut="Right", on_click=lab.step, help="Train one step and stop.")
+    st.button(
+        "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
+    )
+    st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0.")
 
 
 def _choose_panels(lab: Lab) -> None:
@@ -196,6 +210,7 @@ def _pace(view: View) -> float:
 def _live(lab: Lab, interval: float) -> None:
     @st.fragment(run_every=interval)
     def tick() -> None:
+        state.ticks()
         view = lab.view()
         with st.container(key="refusal"):  # always there: what follows keeps its place
             if lab.page.refusal():

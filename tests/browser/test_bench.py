@@ -29,7 +29,12 @@ def lab(context: Any, server: Server) -> LabPage:
 
 
 def test_the_recording_moves_and_the_play_key_goes_live(lab: LabPage) -> None:
+    lab.page.goto(lab.url, wait_until="commit")
+    opening = lab.page.locator("#prelude figcaption span").first
+    shown = opening.text_content()
+    lab.until(lambda: opening.text_content() != shown, "the document's own moving picture")
     lab.open()
+    assert lab.page.locator("#prelude").count() == 0
     assert "recording" in lab.rows()[0][0]
     first = lab.step()
     lab.until(lambda: lab.step() != first, "the recording's next frame")
