@@ -34,7 +34,7 @@ def test_the_recording_moves_and_the_play_key_goes_live(lab: LabPage) -> None:
     shown = opening.text_content()
     lab.until(lambda: opening.text_content() != shown, "the document's own moving picture")
     lab.open()
-    assert lab.page.locator("#prelude").count() == 0
+    lab.until(lambda: lab.page.locator("#prelude").count() == 0, "the lab in place of the document's picture")
     assert "recording" in lab.rows()[0][0]
     first = lab.step()
     lab.until(lambda: lab.step() != first, "the recording's next frame")
