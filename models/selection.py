@@ -139,6 +139,13 @@ def resolve(selection: Selection, look: Look) -> Pairs:
     return folded(i[inside], j[inside], look, selection.among)
 
 
+def lassoed(selection: Selection, look: Look) -> np.ndarray | None:
+    """Positions of the items of a set; None for other brushes. See `brushed.brushed`."""
+    if not isinstance(selection.brush, ItemSet):
+        return None
+    return np.flatnonzero(np.isin(look.item, np.array(selection.brush.items, np.int64)) & look.keep(selection.among))
+
+
 def _by_score(brush: ScoreBand | RateBand, look: Look, among: str) -> Pairs:
     positive, negative = look.positions(among)
     sign = brush.sign if isinstance(brush, ScoreBand) else "both"
@@ -183,7 +190,7 @@ def _ends(brush: ClassCell | Block | PairList | ItemSet, look: Look) -> tuple[np
     if isinstance(brush, ItemSet):
         inside = np.isin(look.item, np.array(brush.items, np.int64))
         pair = inside[:, None] & inside[None, :] if brush.ends == "both" else inside[:, None] | inside[None, :]
-        i, j = np.nonzero(pair)
+        i, j = np.divmod(np.flatnonzero(pair if look.two_sided else np.triu(pair, k=1)), len(look.y))
         return i, j
     if isinstance(brush, ClassCell):
         rows, columns = np.flatnonzero(look.y == brush.anchor), np.flatnonzero(look.y == brush.candidate)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from models.diagnostics.look import Look
 
@@ -57,3 +57,22 @@ def carried(pairs: Pairs, home: Look, away: Look) -> Pairs:
 def positions_of(look: Look) -> dict[int, int]:
     """Where each item stands; of one that comes twice, the first."""
     return {item: k for k, item in reversed(list(enumerate(look.item.tolist())))}
+
+
+def foremost(key: Float[np.ndarray, " k"], count: int) -> Int[np.ndarray, " c"]:
+    """Indices of the `count` largest keys by falling key, ties by index; no nan."""
+    if len(key) > count:
+        border = np.partition(key, len(key) - count)[len(key) - count]
+        above, at = np.flatnonzero(key > border), np.flatnonzero(key == border)
+        chosen = np.sort(np.concatenate([above, at[: count - len(above)]]))
+    else:
+        chosen = np.arange(len(key))
+    order: np.ndarray = chosen[np.argsort(-key[chosen], kind="stable")]
+    return order
+
+
+def spaced(count: int, most: int) -> Int[np.ndarray, " c"]:
+    """At most so many indices evenly through `count`, first and last included."""
+    if count <= most:
+        return np.arange(count)
+    return np.linspace(0, count - 1, most).round().astype(np.int64)
