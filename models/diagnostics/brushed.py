@@ -59,6 +59,7 @@ def brushed(look: Look, pairs: Pairs, own: Int[np.ndarray, " k"] | None = None) 
     threshold, fpr, tpr = _stretch(held, whole)
     gradient = _Directed.of(look, pairs, own)
     dot = gradient.dots(look)
+    pull, push = gradient.shares(look, pairs.among)
     line, weight = lines(look, pairs)
     return Brushed(
         step=look.step,
@@ -83,8 +84,8 @@ def brushed(look: Look, pairs: Pairs, own: Int[np.ndarray, " k"] | None = None) 
         items=np.flatnonzero(np.bincount(np.concatenate([pairs.i, pairs.j]), minlength=len(look.y))),
         share_of_pairs=len(pairs) / everything if everything else float("nan"),
         share_of_auc_loss=auc_loss_share(held, whole),
-        share_of_pull=gradient.share(look, pairs.among, -1.0),
-        share_of_push=gradient.share(look, pairs.among, 1.0),
+        share_of_pull=pull,
+        share_of_push=push,
         why_no_weight=look.why_no_weight,
     )
 
@@ -133,14 +134,18 @@ class _Directed:
         parts += [own * (n + 1)] if own is not None and look.reads == VIEWS else []
         return cls(np.concatenate(parts))
 
-    def share(self, look: Look, among: str, sign: float) -> float:
-        """Share of the weights of one sign in a scope that the brushed pairs carry."""
+    def shares(self, look: Look, among: str) -> tuple[float, float]:
+        """Shares of the pull and of the push of a scope that the brushed pairs carry."""
         if look.weight is None:
-            return float("nan")
+            return float("nan"), float("nan")
         keep = look.keep(among).astype(look.weight.dtype)
-        total = float(keep @ np.maximum(sign * look.weight, 0.0) @ keep)
-        held = float(np.maximum(sign * look.weight.ravel()[self.flat], 0.0).sum(dtype=np.float64))
-        return held / total if total > 0 else float("nan")
+        size, held = np.abs(look.weight), look.weight.ravel()[self.flat]
+        # |w| + w is twice the push and |w| - w twice the pull: two sums a matrix, and no copy of either sign.
+        net, gross = float(keep @ look.weight @ keep), float(keep @ size @ keep)
+        held_net, held_gross = float(held.sum(dtype=np.float64)), float(np.abs(held).sum(dtype=np.float64))
+        totals = ((gross - net, held_gross - held_net), (gross + net, held_gross + held_net))
+        pull, push = (part / whole if whole > 0 else float("nan") for whole, part in totals)
+        return pull, push
 
     def dots(self, look: Look) -> Int[np.ndarray, " c"]:
         """Evenly spaced ones of each kind, the same as long as the brushed pairs stay."""
