@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import groupby
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+MOST = 4000  # pairs that a config carries, so that it stays below some 40 kB
 _LONGEST = 9  # digits of one id: a little over 10^14
 
 
