@@ -54,7 +54,7 @@ def cards(look: Look, pairs: Pairs, order: str = "weight", most: int | None = CA
     """
     chosen = pairs.take(_order(look, pairs, order, len(pairs) if most is None else most))
     i, j = chosen.i, chosen.j
-    parts, why_no_loss = pair_losses(look)
+    loss, why_no_loss = _losses(look, i, j)
     score, positive = look.s[i, j], look.group[i] == look.group[j]
     return Cards(
         i=i,
@@ -67,7 +67,7 @@ def cards(look: Look, pairs: Pairs, order: str = "weight", most: int | None = CA
         read_positive=look.read_pos[i, j],
         score=score,
         weight=look.pair_weight_at(i, j),
-        loss=np.full(len(i), np.nan) if parts is None else _both_ways(parts, i, j, look),
+        loss=loss,
         rank=rank(look, i, j),
         rank_back=rank(look, j, i, back=True),
         wrong=_wrong(look, score, positive, pairs.among),
@@ -109,9 +109,15 @@ def _wrong(look: Look, score: np.ndarray, positive: np.ndarray, among: str) -> F
     return share
 
 
-def _both_ways(matrix: Float[np.ndarray, "n n"], i: np.ndarray, j: np.ndarray, look: Look) -> Float[np.ndarray, " k"]:
-    found: np.ndarray = matrix[i, j] if look.two_sided else matrix[i, j] + matrix[j, i]
-    return found
+def _losses(look: Look, i: Int[np.ndarray, " k"], j: Int[np.ndarray, " k"]) -> tuple[Float[np.ndarray, " k"], str]:
+    """Part of the loss of each pair, both directions together where items have one side, or nan and the reason."""
+    anchors = np.unique(i if look.two_sided else np.concatenate([i, j]))
+    parts, reason = pair_losses(look, anchors)
+    if parts is None:
+        return np.full(len(i), np.nan), reason
+    row = np.searchsorted(anchors, i)
+    found: np.ndarray = parts[row, j] if look.two_sided else parts[row, j] + parts[np.searchsorted(anchors, j), i]
+    return found, ""
 
 
 def rank(look: Look, i: Int[np.ndarray, " k"], j: Int[np.ndarray, " k"], back: bool = False) -> Int[np.ndarray, " k"]:

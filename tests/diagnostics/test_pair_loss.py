@@ -39,6 +39,15 @@ def test_parts_add_up_to_the_loss(key: str, reads: str) -> None:
     assert np.count_nonzero(parts) > 100
 
 
+@pytest.mark.parametrize("key", PARTS)
+def test_some_anchors_alone(key: str) -> None:
+    look = with_loss(look_by_hand(n=12), key)
+    parts, _ = pair_losses(look)
+    some, _ = pair_losses(look, np.array([2, 7]))
+    assert parts is not None
+    np.testing.assert_array_equal(some, parts[[2, 7]])
+
+
 def test_infonce_by_loop() -> None:
     look = with_loss(look_by_hand(n=12), "infonce", temperature=0.3)
     parts, _ = pair_losses(look)
