@@ -152,8 +152,8 @@ def _by_score(brush: ScoreBand | RateBand, look: Look, among: str) -> Pairs:
     flat = {"positive": positive, "negative": negative, "both": np.concatenate([positive, negative])}[sign]
     low, high = score_band(brush) if isinstance(brush, ScoreBand) else rate_band(brush, look, among)
     score = look.s.ravel()[flat]
-    chosen = np.sort(flat[(score >= low) & (score < high)])
-    return Pairs(chosen // len(look.y), chosen % len(look.y), among)
+    chosen = flat[(score >= low) & (score < high)]
+    return folded(chosen // len(look.y), chosen % len(look.y), look, among)
 
 
 def score_band(brush: ScoreBand) -> tuple[float, float]:

@@ -52,10 +52,11 @@ def brushed(look: Look, pairs: Pairs, own: Int[np.ndarray, " k"] | None = None) 
     """
     flat = pairs.i * len(look.y) + pairs.j
     score, positive = look.s.ravel()[flat], look.group[pairs.i] == look.group[pairs.j]
-    held = PairScores(np.sort(score[positive]), np.sort(score[~positive]))
-    counts = histogram(held)
     whole = look.pair_scores(pairs.among)
     everything = len(whole.positive) + len(whole.negative)
+    # The heaviest brush there is holds the whole scope, which is sorted already.
+    held = whole if len(pairs) == everything else PairScores(np.sort(score[positive]), np.sort(score[~positive]))
+    counts = histogram(held)
     threshold, fpr, tpr = _stretch(held, whole)
     gradient = _Directed.of(look, pairs, own)
     dot = gradient.dots(look)
@@ -81,13 +82,20 @@ def brushed(look: Look, pairs: Pairs, own: Int[np.ndarray, " k"] | None = None) 
         line_to=pairs.j[line],
         line_weight=weight,
         line_positive=positive[line],
-        items=np.flatnonzero(np.bincount(np.concatenate([pairs.i, pairs.j]), minlength=len(look.y))),
+        items=_ends(look, pairs),
         share_of_pairs=len(pairs) / everything if everything else float("nan"),
         share_of_auc_loss=auc_loss_share(held, whole),
         share_of_pull=pull,
         share_of_push=push,
         why_no_weight=look.why_no_weight,
     )
+
+
+def _ends(look: Look, pairs: Pairs) -> Int[np.ndarray, " c"]:
+    """Positions of the items that stand at either end of a pair."""
+    end = np.zeros(len(look.y), bool)
+    end[pairs.i] = end[pairs.j] = True
+    return np.flatnonzero(end)
 
 
 def lost(positive: Float[np.ndarray, " p"], negative: Float[np.ndarray, " q"]) -> float:
@@ -107,6 +115,8 @@ def auc_loss_share(some: PairScores, whole: PairScores) -> float:
     With either pair brushed: lost(A, all) + lost(all, B) - lost(A, B), A the brushed positives, B the negatives.
     """
     total = lost(whole.positive, whole.negative)
+    if some is whole:
+        return 1.0 if total else float("nan")
     held = lost(some.positive, whole.negative) + lost(whole.positive, some.negative)
     return (held - lost(some.positive, some.negative)) / total if total else float("nan")
 
