@@ -1,6 +1,7 @@
 """A look holds what its snapshot held: same scores and kinds, weights within the stated error, and it packs."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,21 @@ def test_scores_are_those_of_the_histogram(among: str) -> None:
     assert len(found.positive) > 0
     np.testing.assert_allclose(found.positive, expected.positive, atol=1e-6)
     np.testing.assert_allclose(found.negative, expected.negative, atol=1e-6)
+
+
+def test_sides_that_several_items_share() -> None:
+    snapshot = trained_run("other sides").snapshot()
+    pair = np.arange(len(snapshot.y)) % 7
+    same = pair[:, None] == pair[None, :]
+    look = look_of(replace(snapshot, pos=same, neg=~same, weight=None, lens=None))
+    np.testing.assert_array_equal(look.pos, same)
+    np.testing.assert_array_equal(look.neg, ~same)
+    positive, negative = look.positions("all")
+    assert (len(positive), len(negative)) == (same.sum(), (~same).sum())
+
+
+def test_nothing_is_left_out_of_a_probe() -> None:
+    assert all(len(look_of(trained_run(reads).snapshot()).left_out) == 0 for reads in SMALL)
 
 
 def test_scope_is_named() -> None:

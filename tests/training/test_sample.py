@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from models.diagnostics.look import TRAINING, look_of
-from models.geometry import Embeddings, score
+from models.diagnostics.pair_loss import pair_losses
+from models.diagnostics.radar import radar
+from models.geometry import Embeddings, Scores, score
 from models.losses import infonce
 from models.sensitivity import pair_weights
 from models.training.config import MASK, Event, Part, RunConfig
@@ -60,6 +62,16 @@ def test_masked_pairs_have_no_weight() -> None:
     assert plain.weight[3, 8] != 0 != plain.weight[8, 3]
     assert found.weight[3, 8] == found.weight[8, 3] == 0
     assert np.count_nonzero(found.weight) == np.count_nonzero(plain.weight) - 2
+    look = look_of(found, TRAINING)
+    assert look.left_out.tolist() == [3 * 50 + 8, 8 * 50 + 3]
+    assert found.lens is not None
+    np.testing.assert_array_equal(look.read_pos, found.lens.pos)
+    np.testing.assert_array_equal(look.read_neg, found.lens.neg)
+    parts, _ = pair_losses(look)
+    assert parts is not None
+    read = Scores(*(torch.from_numpy(np.array(a)) for a in (found.lens.s, found.lens.pos, found.lens.neg)))
+    assert parts.sum() == pytest.approx(float(infonce.loss(read)), rel=1e-5)
+    assert radar(look, cut=0.0).negatives == radar(look_of(plain, TRAINING), cut=0.0).negatives - 1
 
 
 @pytest.mark.parametrize(
