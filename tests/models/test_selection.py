@@ -65,6 +65,13 @@ def test_score_band(look: Look, sign: str) -> None:
     assert found == expected
 
 
+def test_score_band_holds_its_lower_end_and_not_its_upper_one(look: Look) -> None:
+    first, second = sorted(float(look.s[pair]) for pair in [(0, 1), (2, 3)])
+    found = {float(look.s[pair]) for pair in listed(resolve(Selection(ScoreBand("both", first, second)), look))}
+    assert first in found
+    assert second not in found
+
+
 def test_score_band_is_open_at_one() -> None:
     look = look_by_hand()
     look = replace(

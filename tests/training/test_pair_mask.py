@@ -136,6 +136,15 @@ def test_an_empty_mask_ends_one() -> None:
     assert run.objective.mask is not None
 
 
+def test_going_back_before_the_event_lifts_the_mask() -> None:
+    run = Run(masked(SMALL, first_batch_pairs(SMALL, 2), step=2))
+    before = {name: t.clone() for name, t in run._tensors().items()}
+    run.advance(3)
+    assert run.objective.mask is not None
+    run.restore(0, run.trace.until(0), before)
+    assert run.objective.mask is None
+
+
 def test_config_keeps_one_form() -> None:
     config = SMALL.with_event(Event(7, MASK, "3_2.2_3.a_1"))
     assert config.events == (Event(7, MASK, "1_a.2_3"),)
