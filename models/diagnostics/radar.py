@@ -150,7 +150,7 @@ def neighbourhood_overlap(look: Look, k: int = NEIGHBOURS) -> Float[np.ndarray, 
 
 
 def _nearest(s: Float[np.ndarray, "n n"], count: int, *, own: bool) -> Float[np.ndarray, "n n"]:
-    """1 for the `count` candidates of each row that score highest, ties by position; own: the row's item comes first."""
+    """1 for the `count` candidates of each row that score highest, ties by position; own: the item itself first."""
     held = s.copy()
     if own:
         np.fill_diagonal(held, np.inf)
