@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from models.catalogue import find
 from models.geometry import Embeddings, Scores, score
+from models.pair_mask import PairMask
 from models.sensitivity import pair_weights
 from models.spec import Context, Counts, LossSpec, Value
 from models.training.config import Part
@@ -37,6 +38,7 @@ class Objective(nn.Module):
         self._given: dict[str, Value] = part.values
         self._ends = _ends(context, part.values)
         self.knobs: dict[str, Value] = self._in_force()
+        self.mask: PairMask | None = None  # pairs of training items that are left out
         self.own: nn.Module | None = None
         self.head: nn.Linear | None = None
         if hasattr(self.module, "Loss"):
@@ -54,7 +56,7 @@ class Objective(nn.Module):
 
     def forward(self, embeddings: Embeddings, candidates: Embeddings | None = None) -> Tensor:
         """The reduced loss of one batch, a scalar that is joined to the graph; candidates: the other tower's rows."""
-        alone = candidates is None and self.spec.reads == "scores" and self.own is None
+        alone = candidates is None and self.spec.reads == "scores" and self.own is None and self.mask is None
         if alone and hasattr(self.module, "fused"):
             return self.module.fused(embeddings, **self.knobs)  # type: ignore[no-any-return]
         return self.read(self.view(embeddings, candidates), embeddings)
@@ -62,7 +64,8 @@ class Objective(nn.Module):
     def view(self, embeddings: Embeddings, candidates: Embeddings | None = None) -> Scores | None:
         """The scores this loss reads: items against items or second views, items against proxies, or logits."""
         if self.spec.reads == "scores":
-            return score(embeddings, candidates)
+            scores = score(embeddings, candidates)
+            return scores if self.mask is None else self.mask.without(scores, embeddings, candidates)
         if self.head is not None:
             logits = self.head(embeddings.z)
             own = self._own_outputs(embeddings)

@@ -94,4 +94,4 @@ def thin(trace: TraceView) -> Curves:
 def _marks(snapshot: Snapshot) -> tuple[Mark, ...]:
     """Changes of a knob up to now."""
     events = [event for event in snapshot.config.events if event.step <= snapshot.step]
-    return tuple(Mark(event.step, f"{event.knob} = {event.value}") for event in events)
+    return tuple(Mark(event.step, event.text) for event in events)

@@ -9,6 +9,8 @@ from typing import Any
 from models.catalogue import find
 from models.custom import REGISTER
 from models.data_common import CORRUPTION
+from models.pair_code import decode_pairs
+from models.pair_mask import checked
 from models.spec import PLACES, Knob, MethodSpec, Value, check_knobs
 
 SAMPLERS: dict[str, tuple[Knob, ...]] = {
@@ -36,6 +38,7 @@ OPTIMISERS: dict[str, tuple[Knob, ...]] = {
 }
 PAIRINGS = ("label", "views")  # of any data; "towers" besides where items have two sides
 STEPS = Knob("steps", 500, 1, 1_000_000)
+MASK = "mask.pairs"
 SEED = Knob("seed", 0, 0, 4_294_967_295)
 FIELDS = ("data", "encoder", "loss", "methods", "pairing", "sampler", "optimiser", "steps", "seed", "events", "source")
 
@@ -65,8 +68,16 @@ class Event:
     """A knob changed while running: takes effect before the training step that leads from `step` to `step + 1`."""
 
     step: int
-    knob: str  # "loss.temperature", "optimiser.rate"
+    knob: str  # "loss.temperature", "optimiser.rate" or "mask.pairs", the pairs that are left out from here on
     value: Value
+
+    @property
+    def text(self) -> str:
+        """The change in a few words."""
+        if self.knob != MASK:
+            return f"{self.knob} = {self.value}"
+        count = len(decode_pairs(str(self.value)))
+        return f"{count} pairs left out" if count else "no pair left out"
 
 
 def part_knobs(field_name: str, key: str) -> tuple[Knob, ...]:
@@ -157,27 +168,41 @@ class RunConfig:
     def check_event(self, event: Event) -> Event:
         """Return the event with its value in the knob's type; raises ValueError if the knob cannot be changed live."""
         where, _, name = event.knob.partition(".")
+        if isinstance(event.step, bool) or not isinstance(event.step, int) or event.step < 0:
+            raise ValueError(f"event {event.knob!r}: step must be a whole number from 0, got {event.step!r}")
+        if event.knob == MASK:
+            return replace(event, value=self._checked_mask(event.value))
         if where not in ("loss", "optimiser"):
             raise ValueError(f"event {event.knob!r}: only loss.* and optimiser.* can change while running")
         knobs = {knob.name: knob for knob in part_knobs(where, getattr(self, where).key)}
         if name not in knobs:
             raise ValueError(f"event {event.knob!r}: {where} has no knob {name!r}; known: {', '.join(knobs) or 'none'}")
-        if isinstance(event.step, bool) or not isinstance(event.step, int) or event.step < 0:
-            raise ValueError(f"event {event.knob!r}: step must be a whole number from 0, got {event.step!r}")
         return replace(event, value=knobs[name].check(event.value, where))
+
+    def _checked_mask(self, value: Value) -> str:
+        """Which pairs a mask leaves out; raises ValueError where what the loss reads are no pairs of training items."""
+        reads = find("losses", self.loss.key).SPEC.reads
+        if reads != "scores":
+            raise ValueError(f"a mask leaves out pairs of items, but {self.loss.key} reads {reads}: take another loss")
+        if self.methods:
+            raise ValueError(f"a mask cannot stand before method {self.methods[0].key}, which makes pairs of its own")
+        return checked(value)
 
     def with_event(self, event: Event) -> "RunConfig":
         """Add one change of a knob; a second change of the same knob at the same step replaces the first."""
         return replace(self, events=(*self.events, event))
 
     def folded(self) -> "RunConfig":
-        """The config that starts with the knobs as its events left them."""
+        """The config that starts with the knobs, and the mask, as its events left them."""
         parts = {"loss": self.loss.values, "optimiser": self.optimiser.values}
+        masks = [event for event in self.events if event.knob == MASK]
         for event in self.events:
             where, _, name = event.knob.partition(".")
-            parts[where][name] = event.value
+            if event.knob != MASK:
+                parts[where][name] = event.value
         loss, optimiser = (replace(getattr(self, name), knobs=tuple(parts[name].items())) for name in parts)
-        return replace(self, events=(), loss=loss, optimiser=optimiser)
+        kept = tuple(replace(event, step=0) for event in masks[-1:] if event.value)
+        return replace(self, events=kept, loss=loss, optimiser=optimiser)
 
     def to_json(self) -> str:
         """All fields, knobs complete and in order: equal configs give equal text."""

@@ -59,6 +59,17 @@ class Feed:
         rows, y = (torch.from_numpy(a).to(self.device) for a in (self.data.probe, self.data.source.y[self.data.probe]))
         return self._both_sides(rows, y, None)
 
+    def known(self, chosen: Tensor) -> tuple[Read, Embeddings]:
+        """Training items at some positions as they are, of two sides both, and all that is known of them."""
+        rows, y = self._rows[chosen], self._y[chosen]
+        if self.config.pairing == "towers":
+            return self._both_sides(rows, y, chosen)
+        return self.x[rows], self._unread(y, None, chosen)
+
+    def views(self, rows: Tensor) -> list[Tensor]:
+        """Two views of each row of the data, the same ones whenever they are asked for."""
+        return self._two_views(rows, seeded(self.config.seed, PROBE_VIEWS))
+
     def probe_target(self, chosen: Tensor) -> Tensor | None:
         """True targets of the probe's items that a mask chooses; None where the class is all there is."""
         target = self.data.probe_target
@@ -66,8 +77,7 @@ class Feed:
 
     def probe_views(self) -> list[Tensor]:
         """Two views of every item of the probe, the same ones whenever it is measured."""
-        rows = torch.from_numpy(self.data.probe).to(self.device)
-        return self._two_views(rows, seeded(self.config.seed, PROBE_VIEWS))
+        return self.views(torch.from_numpy(self.data.probe).to(self.device))
 
     def checksums(self) -> dict[str, str]:
         """The first epoch of batches and the first views, as short hashes."""

@@ -13,6 +13,7 @@ from models.diagnostics.items import Across
 from models.diagnostics.measure import measure
 from models.geometry import Embeddings, score
 from models.objective import Objective, no_weight_reason
+from models.pair_mask import mask_of
 from models.snapshot import Lens, Snapshot
 from models.spec import Context, Value
 from models.training import keep
@@ -28,8 +29,8 @@ from models.training.build import (
     short,
 )
 from models.training.chain import Chain
-from models.training.config import Event, RunConfig
-from models.training.dataset import Dataset, build
+from models.training.config import MASK, Event, RunConfig
+from models.training.dataset import build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
 from models.training.lens import look, look_at
@@ -50,10 +51,9 @@ class Run:
         """Build data, encoder and loss; raises ValueError if they do not fit together."""
         self.config, self.step, self.trace = config, 0, Trace()
         self.device = device()
-        self.data: Dataset = build(config.data, config.seed)
+        self.data = data = build(config.data, config.seed)
         self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
-        data = self.data
         context = Context(int(config.encoder["dim"]), data.seen_classes, len(data.train), data.span, data.labels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, LOSS_INIT))
@@ -64,7 +64,7 @@ class Run:
         self._counts = batch_counts(self.feed.groups(0), config.pairing)
         self._initial = digest(self.encoder.state_dict().values())
         self._backups: list[tuple[int, dict[str, Tensor]]] = []  # the last two, oldest first
-        self._apply_events()
+        self._apply_events(self.config)
 
     def parameters(self) -> list[nn.Parameter]:
         """Trained parameters: the encoder's, then those of the loss and of the methods."""
@@ -83,8 +83,9 @@ class Run:
 
     def set(self, knob: str, value: Value) -> None:
         """Change `loss.<knob>` or `optimiser.<knob>` from this step on; kept as an event of the config."""
-        self.config = self.config.with_event(Event(self.step, knob, value))
-        self._apply_events()
+        config = self.config.with_event(Event(self.step, knob, value))
+        self._apply_events(config)  # first, since a mask of other data is refused here
+        self.config = config
 
     def advance(self, n: int) -> None:
         """Train n steps; raises Diverged, after going back to weights it can go on from, if a number is not finite."""
@@ -184,14 +185,14 @@ class Run:
         tensors |= {f"methods.{name}": t for name, t in self.chain.state_dict().items()}
         return tensors | keep.optimiser_tensors(self.optimiser)
 
-    def _apply_events(self) -> None:
-        for event in self.config.events:
+    def _apply_events(self, config: RunConfig) -> None:
+        for event in config.events:
             if event.step == self.step:
                 self._apply(event)
 
     def _replay_events(self) -> None:
         """Every knob as it is in force at this step, whatever it was before."""
-        now = {f"loss.{name}": value for name, value in self.config.loss.knobs}
+        now: dict[str, Value] = {MASK: "", **{f"loss.{name}": value for name, value in self.config.loss.knobs}}
         now |= {f"optimiser.{name}": value for name, value in self.config.optimiser.knobs}
         now |= {event.knob: event.value for event in self.config.events if event.step <= self.step}
         for knob, value in now.items():
@@ -199,15 +200,15 @@ class Run:
 
     def _apply(self, event: Event) -> None:
         where, _, name = event.knob.partition(".")
-        if where == "loss":
-            if self.objective.knobs[name] != event.value:
-                self.objective.set(name, event.value)
-            return
-        for group in self.optimiser.param_groups:
+        if event.knob == MASK:
+            self.objective.mask = mask_of(str(event.value), len(self.data.train), self.device)
+        elif where == "loss" and self.objective.knobs[name] != event.value:
+            self.objective.set(name, event.value)
+        for group in self.optimiser.param_groups if where == "optimiser" else ():
             group[OPTION.get(name, name)] = event.value
 
     def _train_step(self) -> None:
-        self._apply_events()
+        self._apply_events(self.config)
         x, batch = self.feed.batch(self.step)
         self.optimiser.zero_grad(set_to_none=True)
         loss = self.chain.loss(replace(batch, z=self.encoder(x)), x, self.step)
@@ -227,8 +228,7 @@ class Run:
         self.step += 1
 
     def _first_bad(self) -> str:
-        modules = (("encoder", self.encoder), ("loss", self.objective), ("method", self.chain))
-        for prefix, module in modules:
+        for prefix, module in (("encoder", self.encoder), ("loss", self.objective), ("method", self.chain)):
             for name, parameter in module.named_parameters():
                 if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
                     return f"{prefix}.{name}"
