@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from models.reading.cells import Fault, Values
+from models.reading.npy import is_label
 from models.reading.refused import MOST_VALUE, Limits, Refused, check_rows, counted, shown
 
 _AGAIN = "Copy or export it again."
@@ -128,10 +129,7 @@ def values(key: str, column: pa.ChunkedArray) -> Values:
     """One column as numbers, texts or, if it holds lists, a matrix (E111, E141 to E143)."""
     kind, where = column.type, f"Column '{shown(key, MOST_VALUE)}'"
     if column.null_count:
-        row = int(np.flatnonzero(pc.is_null(column).to_numpy())[0])
-        raise Refused(
-            "E143", f"{where}, row {row} is null. {counted(column.null_count, 'row')} in all. Fill or drop them."
-        )
+        raise _null(key, where, column)
     if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
         return values(key, column.cast(kind.value_type))
     if pa.types.is_dictionary(kind) or _is_text(kind):
@@ -145,6 +143,17 @@ def values(key: str, column: pa.ChunkedArray) -> Values:
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise _kind(where, kind)
     return np.asarray(column.to_numpy())
+
+
+def _null(key: str, where: str, column: pa.ChunkedArray) -> Refused:
+    row = int(np.flatnonzero(pc.is_null(column).to_numpy())[0])
+    if is_label(key):
+        verb = "is" if column.null_count == 1 else "are"
+        first = f"{counted(column.null_count, 'label')} {verb} missing (first: row {row})."
+        return Refused("E155", f"{first} Tick 'drop unlabelled rows' or name them, e.g. -1.")
+    return Refused(
+        "E143", f"{where}, row {row} is null. {counted(column.null_count, 'row')} in all. Fill or drop them."
+    )
 
 
 def _kind(where: str, kind: pa.DataType) -> Refused:

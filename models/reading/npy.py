@@ -2,6 +2,7 @@
 
 import io
 import math
+import tokenize
 import warnings
 from dataclasses import dataclass
 from typing import IO, Any
@@ -35,7 +36,7 @@ def header(file: IO[bytes], length: int, what: str) -> Header:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy remarks on headers that Python 2 wrote
             shape, fortran, dtype = reader(file, max_header_size=_MOST_HEADER)
-    except (ValueError, TypeError, SyntaxError, EOFError, OverflowError, RecursionError, MemoryError):
+    except (ValueError, TypeError, SyntaxError, tokenize.TokenError, OverflowError, RecursionError, MemoryError):
         raise Refused("E104", f"{what} is damaged: its header cannot be read. Copy or export it again.") from None
     start = file.tell()
     if dtype.hasobject:
