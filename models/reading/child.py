@@ -20,6 +20,7 @@ from models.reading.refused import MEBIBYTE, Limits, Refused, shown
 START_S = 60.0  # to import what reads, on a busy machine
 _BASE_MB, _RATIO = 384, 200  # memory a small file may take, and what a byte of a larger one may grow to
 _MOST_ANSWER = 3 << 30
+RUNS_MODEL = "onnx"  # the task that runs what a user brought
 _QUIET = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # others reserve addresses far beyond what is used
     "HDF5_PLUGIN_PRELOAD": "::",  # no filters from folders of this machine
@@ -79,6 +80,8 @@ def _open(path: Path, name: str) -> int:
 def ask(task: str, sources: Sequence[Source], options: Mapping[str, Any], limits: Limits) -> Answer:
     """Let a process of its own do one task over the files; raises Refused with what the process or its end says."""
     memory_mb = min(limits.memory_mb, _BASE_MB + _RATIO * sum(one.length for one in sources) // MEBIBYTE)
+    if task == RUNS_MODEL:
+        memory_mb = limits.memory_mb  # what a model needs does not follow from its file
     with ExitStack() as stack:
         files = [_open(one.path, one.name) for one in sources]
         for number in files:
@@ -97,7 +100,7 @@ def ask(task: str, sources: Sequence[Source], options: Mapping[str, Any], limits
     if "refused" in told:
         raise Refused(*map(str, told["refused"]))
     if "told" not in told:
-        raise _broken(sources[0].name, told, memory_mb)
+        raise _broken(sources[0].name, told, memory_mb, model=task == RUNS_MODEL)
     return Answer(told["told"], columns)
 
 
@@ -113,7 +116,7 @@ def _answer(
         return wire.read(child.stdout, _MOST_ANSWER)
     except EOFError:
         limited.end(child)
-        raise _ended(name, child.returncode, limits) from None
+        raise _ended(name, child.returncode, limits, model=order["task"] == RUNS_MODEL) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, Refused):
             raise
@@ -131,7 +134,9 @@ def _send(pipe: IO[bytes], order: dict[str, Any]) -> None:
         return
 
 
-def _broken(name: str, told: Mapping[str, Any], memory_mb: int) -> Refused:
+def _broken(name: str, told: Mapping[str, Any], memory_mb: int, *, model: bool) -> Refused:
+    if told.get("memory") and model:
+        return Refused("E175", f"The model was stopped: it asked for more than {memory_mb:,} MB. Use fewer rows.")
     if told.get("memory"):
         mend = "Use fewer rows, or float16."
         return Refused("E129", f"{shown(name)} was not read: it asked for more than {memory_mb:,} MB. {mend}")
@@ -139,8 +144,12 @@ def _broken(name: str, told: Mapping[str, Any], memory_mb: int) -> Refused:
     return Refused("E104", f"{shown(name)} is damaged or of a form not known here ({kind}). Copy or export it again.")
 
 
-def _ended(name: str, code: int | None, limits: Limits) -> Refused:
-    if code in (-signal.SIGXCPU, -signal.SIGKILL):
+def _ended(name: str, code: int | None, limits: Limits, *, model: bool) -> Refused:
+    late = code in (-signal.SIGXCPU, -signal.SIGKILL)
+    if model:
+        why = f"it ran longer than {limits.seconds:g} s" if late else f"it ended its process (exit code {code})"
+        return Refused("E175", f"The model was stopped: {why}. Use fewer rows, or a smaller model.")
+    if late:
         mend = "Use fewer rows, or .npy instead of .csv."
         return Refused("E129", f"{shown(name)} was not read: it took longer than {limits.seconds:g} s. {mend}")
     return Refused(

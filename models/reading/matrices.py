@@ -51,7 +51,7 @@ def _embeddings(
     else:
         found = candidates(file, kind, name, length, limits, notes)
         key, array = chosen(found, wanted)
-        beside = _labels_beside(found, key, notes) if options.get("labels", True) else None
+        beside = labels_beside(found, key, notes) if options.get("labels", True) else None
         _check(array.shape, array.dtype, limits, sample)
         total, picked = len(array), values.sampled(len(array), sample)
         z, half = values.from_array(array, picked), array.dtype == np.float16
@@ -145,7 +145,7 @@ def _last(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _labels_beside(found: dict[str, Values], taken: str, notes: Notes) -> Values | None:
+def labels_beside(found: dict[str, Values], taken: str, notes: Notes) -> Values | None:
     """Labels in the same file: an array named so, else the one column of text."""
     named = [key for key in found if key != taken and npy.is_label(_last(key))]
     if named:
@@ -160,9 +160,7 @@ def _labels_beside(found: dict[str, Values], taken: str, notes: Notes) -> Values
 def labels_of(file: IO[bytes], kind: str, name: str, rows: int, limits: Limits) -> Values:
     """The labels of another file: its array or column named so, or its only one."""
     if kind == ".npy":
-        head = npy.header(file, length_of(file), shown(name))
-        file.seek(0)
-        array = npy.values(file.read(), head)
+        array = whole(file, name, length_of(file))
         return array if array.dtype.kind == "f" and array.ndim == 2 else _plain("labels", array)
     if kind in (".csv", ".tsv"):
         return _labels_of_text(file, kind, rows, limits)
@@ -172,6 +170,13 @@ def labels_of(file: IO[bytes], kind: str, name: str, rows: int, limits: Limits) 
     else:
         found = candidates(file, kind, name, length_of(file), limits, notes)
     return _only(found)
+
+
+def whole(file: IO[bytes], name: str, length: int) -> NDArray[Any]:
+    """The array of an .npy file as it is."""
+    head = npy.header(file, length, shown(name))
+    file.seek(0)
+    return npy.values(file.read(), head)
 
 
 def length_of(file: IO[bytes]) -> int:
