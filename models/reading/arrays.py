@@ -1,6 +1,6 @@
 """Embeddings of a user and the classes of their rows."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Choice:
     """What of a file is taken."""
 
     array: str = ""  # one of several by name
-    sample: int | None = None  # so many rows, the same each time; an .npy file of any length is then read row by row
+    sample: int | None = None  # rows read of a file that has more than the limit, the same each time
     drop: bool = False  # leave out rows that are not finite
 
 
@@ -44,14 +44,26 @@ def read_arrays(
     options = {**asdict(choice), "labels": labels is None}
     answer = ask("arrays", [checked], options, limits)
     z, y, rows = (answer.columns.get(key) for key in ("z", "y", "rows"))
-    notes, classes = notes_of(answer), answer.told["classes"] or []
-    total = int(answer.told["total"])
-    if labels is not None:
-        other = ask("arrays", [source(labels, "", ACCEPTED, limits)], {"labels_for": total}, limits)
-        every: Any = other.columns["y"]
-        y, classes, notes = (every if rows is None else every[rows]), other.told["classes"], notes + notes_of(other)
     values: tuple[Any, Any, Any] = (z, y, rows)
-    return Arrays(checked.name, values[0], values[1], list(classes), values[2], total, str(answer.told["array"]), notes)
+    told = answer.told
+    found = Arrays(
+        checked.name,
+        *values[:2],
+        list(told["classes"] or []),
+        values[2],
+        int(told["total"]),
+        str(told["array"]),
+        notes_of(answer),
+    )
+    return found if labels is None else with_labels(found, labels, limits)
+
+
+def with_labels(found: Arrays, labels: Path, limits: Limits = PAGE) -> Arrays:
+    """The same rows with the labels of another file, which has one for each row of the first; raises Refused."""
+    answer = ask("arrays", [source(labels, "", ACCEPTED, limits)], {"labels_for": found.total}, limits)
+    every: Any = answer.columns["y"]
+    y = every if found.rows is None else every[found.rows]
+    return replace(found, y=y, classes=list(answer.told["classes"]), notes=found.notes + notes_of(answer))
 
 
 def notes_of(answer: Answer) -> tuple[Note, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.reading import columns, labels, npy, tensorfile, values
-from models.reading.refused import MOST_VALUE, Limits, Notes, Refused, check_shape, counted, listing, shown, told
+from models.reading.refused import MOST_VALUE, Limits, Notes, Refused, check_shape, counted, fits, listing, shown, told
 
 TABLES = (".csv", ".tsv", ".parquet", ".arrow", ".feather")
 _NAMES = ("embeddings", "embedding", "features", "z", "x", "emb", "vectors", "vector")
@@ -45,16 +45,16 @@ def _embeddings(
     name, kind, length = source
     if kind == ".npy":
         head = npy.header(file, length, shown(name))
-        _check(head.shape, head.dtype, limits, sample)
-        total, picked = head.shape[0], values.sampled(head.shape[0], sample)
+        total, picked = _picked(head.shape, head.dtype, limits, sample)
         z, half, key, beside = values.from_file(file, head, picked), head.dtype.itemsize == 2, "", None
     else:
         found = candidates(file, kind, name, length, limits, notes)
         key, array = chosen(found, wanted)
         beside = labels_beside(found, key, notes) if options.get("labels", True) else None
-        _check(array.shape, array.dtype, limits, sample)
-        total, picked = len(array), values.sampled(len(array), sample)
+        total, picked = _picked(array.shape, array.dtype, limits, sample)
         z, half = values.from_array(array, picked), array.dtype == np.float16
+    if picked is not None:
+        notes.add("W207", f"{len(picked):,} of {total:,} rows were read, drawn at random, the same each time.")
     kept = values.check_finite(z, half=half, drop=bool(options.get("drop")))
     rows = np.arange(len(z)) if picked is None else picked
     if kept is not None:
@@ -74,12 +74,18 @@ def _embeddings(
     return {"array": key, "total": total, "classes": names, "notes": _told(notes)}, answer
 
 
-def _check(shape: tuple[int, ...], dtype: np.dtype[Any], limits: Limits, sample: int | None) -> None:
+def _picked(
+    shape: tuple[int, ...], dtype: np.dtype[Any], limits: Limits, sample: int | None
+) -> tuple[int, NDArray[np.int64] | None]:
+    """Rows there are, and those that are read: all within the limits, else a sample if one is asked for."""
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         columns.plain(np.empty((0, 0), dtype))
-    check_shape(shape, limits, rows=sample is None)
-    if sample is not None:
-        check_shape((min(sample, shape[0]), shape[1]), limits)
+    check_shape(shape, limits, rows=False)
+    if sample is None or fits(shape, limits):
+        check_shape(shape, limits)
+        return shape[0], None
+    check_shape((sample, shape[1]), limits)
+    return shape[0], values.sampled(shape[0], sample)
 
 
 def candidates(file: IO[bytes], kind: str, name: str, length: int, limits: Limits, notes: Notes) -> dict[str, Values]:

@@ -106,12 +106,21 @@ def check_shape(shape: Sequence[int], limits: Limits, *, where: str = "", rows: 
 
 def check_rows(count: int, limits: Limits, *, where: str = "", width: int = 1) -> None:
     """E106 if there are more rows than the limit, or than fit into the memory for a matrix."""
-    fit = min(limits.rows, limits.matrix_bytes // (4 * max(width, 1)))
+    fit = _most_rows(width, limits)
     if count > fit:
         mend = f"Upload a sample, e.g. x[rng.choice(len(x), {min(fit, 20_000)}, replace=False)]"
         wide = "" if fit == limits.rows else f" of {width:,} columns"
         command = "or use the command line with --sample"
         raise Refused("E106", f"{where}{count:,} rows{wide}; the limit here is {fit:,}. {mend}, {command}.")
+
+
+def _most_rows(width: int, limits: Limits) -> int:
+    return min(limits.rows, limits.matrix_bytes // (4 * max(width, 1)))
+
+
+def fits(shape: Sequence[int], limits: Limits) -> bool:
+    """True for a matrix with no more rows than are read at once."""
+    return shape[0] <= _most_rows(shape[1], limits)
 
 
 def told(shape: Sequence[int]) -> str:

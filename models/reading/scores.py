@@ -50,9 +50,11 @@ class Pairs:
 
 
 def is_scores(table: Table) -> bool:
-    """True if a table has a column of scores and one that says which pairs match."""
-    names = {key.strip().lower() for key in table.columns}
-    return bool(names & set(_SCORE)) and bool(names & set(_MATCH))
+    """True if a table has a column of scores, one that says which pairs match, and no numbers beside those."""
+    names = {key.strip().lower(): column for key, column in table.columns.items()}
+    roles = {*_SCORE, *_MATCH, *_ANCHOR, *_GROUP}
+    others = [name for name, column in names.items() if name not in roles and not isinstance(column, list)]
+    return bool(names.keys() & set(_SCORE)) and bool(names.keys() & set(_MATCH)) and not others
 
 
 def read_scores(path: Path, name: str = "", *, limits: Limits = PAGE) -> ScoreTable:

@@ -77,14 +77,16 @@ def test_a_sample_is_the_same_rows_each_time_however_many_there_are(tmp_path: Pa
     assert np.array_equal(read.z, Z[read.rows])
     assert read.y is not None
     assert np.array_equal(read.y, Y[read.rows])
-    again, same = found(path, sample=6)
-    assert again["total"] == 20
-    assert np.array_equal(same["rows"], read.rows)
+    assert [note.code for note in read.notes] == ["W207"]
+    again = inside("arrays", [path], ACCEPTED, {"sample": 6}, few)[1]
+    assert np.array_equal(again["rows"], read.rows)
+    assert np.array_equal(found(path, sample=6)[1]["z"], Z)  # within the limits all are read
 
 
 def test_labels_beside_follow_the_sample(tmp_path: Path) -> None:
     path = made(tmp_path, "a.npz", npz(x=Z, y=Y))
-    answer = found(path, sample=7)[1]
+    answer = inside("arrays", [path], ACCEPTED, {"sample": 7}, Limits(rows=10))[1]
+    assert len(answer["z"]) == 7
     assert np.array_equal(answer["y"], np.unique(Y[answer["rows"]], return_inverse=True)[1])
 
 
