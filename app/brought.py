@@ -1,5 +1,6 @@
 """What was read from a user's files, in words and as plain values."""
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -72,6 +73,26 @@ def words(brought: Brought) -> list[str]:
     if brought.shapes is not None:
         lines += [f"  {side} {_said(port)}" for side, ports in _sides(brought.shapes) for port in ports]
     return lines + [f"  {note}" for note in brought.notes]
+
+
+def findings(told: Mapping[str, Any]) -> list[str]:
+    """Lines of a diagnosis: scope, findings worst first, what was checked and what was not, metrics."""
+    lines = [f"  {text}" for text in told["scope"]]
+    for finding in told["findings"]:
+        lines.append(f"{finding['severity'].upper()}  {finding['title']} ({finding['confidence']} confidence)")
+        lines += [f"    {finding['sentence']}", f"    {finding['advice']}"]
+    if not told["findings"]:
+        lines.append("No finding.")
+    lines.append(f"Checked without a finding: {', '.join(rule['title'] for rule in told['checked']) or 'nothing'}.")
+    lines += [f"  not checked: {rule['title']}: {rule['why']}" for rule in told["not_checked"]]
+    return lines + [_metric(metric) for metric in told["metrics"]]
+
+
+def _metric(metric: Mapping[str, Any]) -> str:
+    if metric["value"] is None:
+        return f"  {metric['name']}  not defined: {metric['why']}"
+    interval = "" if metric["low"] is None else f"  [{metric['low']:.4g}, {metric['high']:.4g}]"
+    return f"  {metric['name']}  {metric['value']:.4g}{interval}"
 
 
 def _first(brought: Brought) -> str:

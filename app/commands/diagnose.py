@@ -13,7 +13,7 @@ from models.reading import refused, sniff
 from models.reading.doors import DOORS, Brought, Request, bring
 
 SEVERITIES = ("info", "warning", "serious")  # rising
-_BATCH = "batch"  # of the batches it was trained with: no knob of a loss, and known beside them
+Told = tuple[dict[str, Any], list[str], bool]  # the JSON, lines for the screen, whether --fail-on fires
 _PACKED = (".zip", ".gz", ".tar", ".bz2", ".7z", ".tgz", ".xz", ".rar", ".zst")
 
 
@@ -25,7 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--against", metavar="FILE", nargs="+", default=[], help="other checkpoints of the same rows")
     parser.add_argument("--labels", metavar="FILE", help="a label for each row, in the same order")
     parser.add_argument("--loss", metavar="KEY", help="the loss it was trained with (python -m app losses)")
-    parser.add_argument("--knob", metavar="NAME=VALUE", action="append", default=[], help="of that loss, as trained")
+    parser.add_argument(
+        "--knob", metavar="NAME=VALUE", action="append", default=[], help="of that loss, as trained; also batch=ITEMS"
+    )
     parser.add_argument("--pairs", metavar="FILE", help="pairs of rows, counted from 0, and whether each matches")
     parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
     parser.add_argument("--out", metavar="DIR", help="a new or empty folder for diagnosis.json")
@@ -49,15 +51,41 @@ def _run(args: argparse.Namespace) -> int:
     knobs = _knobs(args)
     found = bring(_request(args, args.file))
     others = [_other(args, name, found) for name in args.against]
-    told = brought.plain(found)
-    told["against"] = [brought.plain(other) for other in others]
-    told["loss"] = None if args.loss is None else {"key": args.loss, "knobs": knobs}
-    text = json.dumps(told, allow_nan=False)
+    if found.arrays is None and found.scores is None:
+        told, lines, fires = _read_only(found, others, args.fail_on)
+    else:
+        told, lines, fires = _diagnosed(args, knobs, found, others)
+    text = json.dumps(told, allow_nan=False, sort_keys=True)
     if out is not None:
         output.write_json(out / "diagnosis.json", told)
-    lines = brought.words(found) + [line for other in others for line in brought.words(other)]
     sys.stdout.write((text if args.json else "\n".join(lines)) + "\n")
-    return FAILED if _fires(args.fail_on, found) else DONE
+    return FAILED if fires else DONE
+
+
+def _read_only(found: Brought, others: list[Brought], severity: str | None) -> Told:
+    """Weights, or a model without data: what was read is all there is; bad values in a tensor are serious."""
+    told = {**brought.plain(found), "against": [brought.plain(other) for other in others]}
+    lines = [line for one in (found, *others) for line in brought.words(one)]
+    return told, lines, severity is not None and any(note.code == "W231" for note in found.notes)
+
+
+def _diagnosed(args: argparse.Namespace, knobs: dict[str, Any], found: Brought, others: list[Brought]) -> Told:
+    """Embeddings or scores: the JSON is that of models.checkpoint.diagnosis, `model` is the report of a model."""
+    # Numba and torch take seconds: what can be refused without them has been refused by now.
+    from models.checkpoint import diagnose
+    from models.reading.material import material_of
+
+    material, *against = [material_of(one) for one in (found, *others)]
+    assert material is not None
+    try:
+        made = diagnose(material, args.loss, knobs, args.sample, [other for other in against if other is not None])
+    except ValueError as error:
+        raise refused.Refused("E312", f"{error}.") from None
+    told: dict[str, Any] = json.loads(made.to_json())
+    if found.shapes is not None:
+        told["model"] = brought.plain(found)["shapes"]
+    fires = args.fail_on is not None and made.fires(args.fail_on)
+    return told, [*brought.words(found), *brought.findings(told)], fires
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -94,16 +122,13 @@ def _knobs(args: argparse.Namespace) -> dict[str, Any]:
     if args.loss is None:
         return {}
     # The losses import torch, which takes seconds: a command without --loss does not wait for it.
-    from models.catalogue import find
-    from models.spec import check_knobs
+    from models.checkpoint.batches import named
 
     given = dict(_knob(item) for item in args.knob)
     try:
-        spec = find("losses", args.loss).SPEC
-        check_knobs(spec.knobs, {name: value for name, value in given.items() if name != _BATCH}, args.loss)
-    except (ValueError, KeyError) as error:
-        said = str(error.args[0]) if error.args else f"no loss called {args.loss!r}"
-        raise refused.Refused("E311", f"{said} (see python -m app losses)") from None
+        named(args.loss, given)
+    except ValueError as error:
+        raise refused.Refused("E311", f"{error} (see python -m app losses)") from None
     return given
 
 
@@ -134,8 +159,3 @@ def _other(args: argparse.Namespace, file: str, first: Brought) -> Brought:
         both = f"{refused.shown(first.name)} has {counts}"
         raise refused.Refused("E151", f"{both}. They must be the same items in the same order.")
     return found
-
-
-def _fires(severity: str | None, found: Brought) -> bool:
-    """True if a tensor holds bad values, which is serious at any threshold."""
-    return severity is not None and any(note.code == "W231" for note in found.notes)

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
+from sklearn.metrics import roc_auc_score
 
 from app import cli
 from models.reading.arrays import ACCEPTED
@@ -73,11 +74,11 @@ REFUSED: list[tuple[list[str], str]] = [
     (["z.npy", "--sample", "x"], "argument --sample: invalid int value"),
     (["z.npy", "--knob", "temperature=1"], "E403 --knob needs the loss it belongs to."),
     (["z.npy", "--loss", "nonsense"], "E311 no loss called 'nonsense'; known: "),
-    (["z.npy", "--loss", "infonce", "--knob", "margin=1"], "E311 infonce has no knob 'margin'"),
+    (["z.npy", "--loss", "infonce", "--knob", "margin=1"], "E311 loss infonce has no knob 'margin'"),
     (["z.npy", "--loss", "infonce", "--knob", "temperature"], "E311 --knob needs NAME=VALUE, got 'temperature'."),
     (
         ["z.npy", "--loss", "infonce", "--knob", "temperature=NaN"],
-        "E311 infonce.temperature must be a number from 0.01 to 1, got nan",
+        "E311 loss infonce.temperature must be a number from 0.01 to 1, got nan",
     ),
     (["z.npy", "--out", "full"], "E402 full exists and is not empty."),
     (["z.npy", "--out", "z.npy"], "E351 --out z.npy cannot be written"),
@@ -123,6 +124,49 @@ def test_weights_are_a_table(folder: Path, call: Call) -> None:
     assert (code, error) == (0, "")
     assert "w  40x8  float32  norm" in out
     assert "effective rank" in out
+
+
+def test_embeddings_are_diagnosed_and_kept(folder: Path, call: Call) -> None:
+    np.savetxt(folder / "y.txt", Y, "%d")
+    (folder / "out").mkdir()
+    known = ["--labels", "y.txt", "--loss", "infonce", "--knob", "temperature=0.2", "--knob", "batch=16"]
+    code, out, error = call("z.npy", *known, "--json", "--out", "out", "--against", "z.npy")
+    assert (code, error) == (0, "")
+    told = json.loads(out)
+    assert (told["schema"], told["door"], told["size"], told["dim"]) == ("losslab-diagnosis-1", "labels", 40, 8)
+    assert told["loss"]["knobs"]["temperature"] == 0.2
+    assert told["loss"]["batch"] == 16
+    assert json.loads((folder / "out" / "diagnosis.json").read_text()) == told
+    values = {metric["key"]: metric["value"] for metric in told["metrics"]}
+    unit = Z / np.linalg.norm(Z, axis=1, keepdims=True)
+    rows, columns = np.triu_indices(40, 1)
+    assert values["auc"] == pytest.approx(roc_auc_score(Y[rows] == Y[columns], (unit @ unit.T)[rows, columns]))
+
+
+def test_a_collapse_is_found_and_fails_a_pipeline(folder: Path, call: Call) -> None:
+    flat = np.ones((40, 8)) + 1e-4 * RNG.normal(size=(40, 8))
+    made(folder, "flat.npz", npz(embeddings=flat, labels=Y))
+    code, out, error = call("flat.npz", "--fail-on", "warning")
+    assert (code, error) == (1, "")
+    assert "40 rows of 8 dimensions, 4 classes" in out
+    assert "SERIOUS" in out or "WARNING" in out
+    assert call("flat.npz", "--json")[0] == 0
+
+
+def test_scores_pairs_and_huge_values(folder: Path, call: Call) -> None:
+    score, match = RNG.normal(size=60), np.arange(60) % 2
+    pd.DataFrame({"score": score, "is_match": match}).to_csv(folder / "s.csv", index=False)
+    code, out, error = call("s.csv", "--json")
+    told = json.loads(out)
+    assert (code, error, told["door"], told["size"]) == (0, "", "scores", 60)
+    assert {m["key"]: m["value"] for m in told["metrics"]}["auc"] == pytest.approx(roc_auc_score(match, score))
+    pairs = [f"{k},{(k + 4) % 40},1\n{k},{(k + 1) % 40},0\n" for k in range(40)]
+    made(folder, "p.csv", "a,b,match\n" + "".join(pairs))
+    made(folder, "huge.npy", npy(Z * np.float32(1e37)))
+    code, out, error = call("huge.npy", "--pairs", "p.csv", "--json")
+    told = json.loads(out)
+    assert (code, error, told["door"]) == (0, "", "pairs")
+    assert [note[:4] for note in told["notes"]] == ["W202", "All "]
 
 
 @pytest.mark.usefixtures("folder")
