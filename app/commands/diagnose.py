@@ -1,0 +1,161 @@
+"""Diagnose a checkpoint: embeddings, scores, weights or a model; what is wrong, how sure that is, and what to do."""
+
+import argparse
+import json
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from app import brought, output
+from app.cli import DONE, FAILED, Refused
+from models.reading import refused, sniff
+from models.reading.doors import DOORS, Brought, Request, bring
+
+SEVERITIES = ("info", "warning", "serious")  # rising
+Told = tuple[dict[str, Any], list[str], bool]  # the JSON, lines for the screen, whether --fail-on fires
+_PACKED = (".zip", ".gz", ".tar", ".bz2", ".7z", ".tgz", ".xz", ".rar", ".zst")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("file", metavar="FILE", help="npy npz csv tsv parquet arrow feather safetensors h5 pt onnx")
+    parser.add_argument("--as", dest="door", choices=DOORS, help="what FILE holds (default: seen from the file)")
+    parser.add_argument("--data", metavar="FILE", help="rows or a zip of images in class folders for a model to embed")
+    parser.add_argument("--against", metavar="FILE", nargs="+", default=[], help="other checkpoints of the same rows")
+    parser.add_argument("--labels", metavar="FILE", help="a label for each row, in the same order")
+    parser.add_argument("--loss", metavar="KEY", help="the loss it was trained with (python -m app losses)")
+    parser.add_argument(
+        "--knob", metavar="NAME=VALUE", action="append", default=[], help="of that loss, as trained; also batch=ITEMS"
+    )
+    parser.add_argument("--pairs", metavar="FILE", help="pairs of rows, counted from 0, and whether each matches")
+    parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
+    parser.add_argument("--out", metavar="DIR", help="a new or empty folder for diagnosis.json")
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument("--fail-on", choices=SEVERITIES, help="exit with 1 if there is a finding so severe or worse")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, diagnose, tell; exit code 1 if --fail-on fires. Libraries' remarks are not for this command's reader."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return _run(args)
+        except refused.Refused as error:
+            raise Refused(str(error)) from None
+
+
+def _run(args: argparse.Namespace) -> int:
+    _check(args)
+    out = None if args.out is None else _folder(Path(args.out))
+    knobs = _knobs(args)
+    found = bring(_request(args, args.file))
+    others = [_other(args, name, found) for name in args.against]
+    if found.arrays is None and found.scores is None:
+        told, lines, fires = _read_only(found, others, args.fail_on)
+    else:
+        told, lines, fires = _diagnosed(args, knobs, found, others)
+    text = json.dumps(told, allow_nan=False, sort_keys=True)
+    if out is not None:
+        output.write_json(out / "diagnosis.json", told)
+    sys.stdout.write((text if args.json else "\n".join(lines)) + "\n")
+    return FAILED if fires else DONE
+
+
+def _read_only(found: Brought, others: list[Brought], severity: str | None) -> Told:
+    """Weights, or a model without data: what was read is all there is; bad values in a tensor are serious."""
+    told = {**brought.plain(found), "against": [brought.plain(other) for other in others]}
+    lines = [line for one in (found, *others) for line in brought.words(one)]
+    return told, lines, severity is not None and any(note.code == "W231" for note in found.notes)
+
+
+def _diagnosed(args: argparse.Namespace, knobs: dict[str, Any], found: Brought, others: list[Brought]) -> Told:
+    """Embeddings or scores: the JSON is that of models.checkpoint.diagnosis, `model` is the report of a model."""
+    # Numba and torch take seconds: what can be refused without them has been refused by now.
+    from models.checkpoint import diagnose
+    from models.reading.material import material_of
+
+    material, *against = [material_of(one) for one in (found, *others)]
+    assert material is not None
+    try:
+        made = diagnose(material, args.loss, knobs, args.sample, [other for other in against if other is not None])
+    except ValueError as error:
+        raise refused.Refused("E312", f"{error}.") from None
+    told: dict[str, Any] = json.loads(made.to_json())
+    if found.shapes is not None:
+        told["model"] = brought.plain(found)["shapes"]
+    fires = args.fail_on is not None and made.fires(args.fail_on)
+    return told, [*brought.words(found), *brought.findings(told)], fires
+
+
+def _check(args: argparse.Namespace) -> None:
+    """What is wrong whatever the files hold."""
+    name = Path(args.file).name
+    kind = sniff.suffix_of(name)
+    if kind in _PACKED:
+        mend = "Unpack it and name the file inside; a zip of images goes to --data, beside a model."
+        raise refused.Refused(
+            "E103", f"{refused.shown(name)}: archives of type {kind} are not accepted as FILE. {mend}"
+        )
+    if args.sample is not None and args.sample < 2:
+        raise refused.Refused("E305", f"--sample must be a whole number of at least 2, got {args.sample}.")
+    if args.knob and args.loss is None:
+        raise refused.Refused("E403", "--knob needs the loss it belongs to. Give --loss KEY as well.")
+
+
+def _folder(out: Path) -> Path:
+    """A folder made if need be, and tried; raises Refused if it holds something or cannot be written."""
+    if out.is_dir() and any(out.iterdir()):
+        raise refused.Refused("E402", f"{refused.shown(out)} exists and is not empty. Name a new or an empty folder.")
+    try:
+        output.writable(out)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name cannot be used"
+        raise refused.Refused(
+            "E351", f"--out {refused.shown(out)} cannot be written: {reason}. Name another folder."
+        ) from None
+    return out
+
+
+def _knobs(args: argparse.Namespace) -> dict[str, Any]:
+    """The loss's knobs as given; raises Refused if there is no such loss, knob or value."""
+    if args.loss is None:
+        return {}
+    # The losses import torch, which takes seconds: a command without --loss does not wait for it.
+    from models.checkpoint.batches import named
+
+    given = dict(_knob(item) for item in args.knob)
+    try:
+        named(args.loss, given)
+    except ValueError as error:
+        raise refused.Refused("E311", f"{error} (see python -m app losses)") from None
+    return given
+
+
+def _knob(item: str) -> tuple[str, Any]:
+    name, equals, text = item.partition("=")
+    if not equals or not name:
+        raise refused.Refused("E311", f"--knob needs NAME=VALUE, got '{refused.shown(item, 40)}'.")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = text
+    return name, value
+
+
+def _request(args: argparse.Namespace, file: str) -> Request:
+    data, labels, pairs = (None if value is None else Path(value) for value in (args.data, args.labels, args.pairs))
+    return Request(Path(file), args.door or "", data=data, labels=labels, pairs=pairs, sample=args.sample)
+
+
+def _other(args: argparse.Namespace, file: str, first: Brought) -> Brought:
+    """Another checkpoint: of the same kind, and of the same rows."""
+    found = bring(_request(args, file))
+    if found.door != first.door:
+        text = f"{refused.shown(Path(file).name)} is read as {found.door}, {refused.shown(first.name)} as {first.door}"
+        raise refused.Refused("E403", f"{text}: only two of one kind can be compared. Say --as for both.")
+    if first.arrays is not None and found.arrays is not None and len(found.arrays.z) != len(first.arrays.z):
+        counts = f"{len(first.arrays.z):,} rows, {refused.shown(found.name)} {len(found.arrays.z):,}"
+        both = f"{refused.shown(first.name)} has {counts}"
+        raise refused.Refused("E151", f"{both}. They must be the same items in the same order.")
+    return found

@@ -1,0 +1,144 @@
+"""What a user brought, whichever way: embeddings, scores, a checkpoint, or a model with or without data."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from models.reading import arrays, onnx, scores, sniff, weights
+from models.reading.arrays import Arrays, Choice
+from models.reading.child import source
+from models.reading.onnx import Shapes
+from models.reading.refused import COMMAND_LINE, Limits, Note, Refused, shown
+from models.reading.scores import Pairs, ScoreTable
+from models.reading.table import ACCEPTED as TABLES
+from models.reading.table import read_table
+from models.reading.weights import Weights
+
+DOORS = ("embeddings", "scores", "weights", "model")
+ACCEPTED = (*arrays.ACCEPTED, ".pt", ".onnx")
+_TAKES = {
+    "embeddings": arrays.ACCEPTED,
+    "scores": TABLES,
+    "weights": weights.ACCEPTED,
+    "model": onnx.ACCEPTED,
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A file and what belongs to it."""
+
+    path: Path
+    door: str = ""  # of DOORS; empty: from the file
+    data: Path | None = None  # for a model
+    labels: Path | None = None  # for embeddings
+    pairs: Path | None = None  # for embeddings
+    sample: int | None = None  # rows taken of embeddings
+    limits: Limits = COMMAND_LINE
+
+
+@dataclass(frozen=True, eq=False)
+class Brought:
+    """What was read: one of arrays, scores, weights and shapes; pairs beside arrays."""
+
+    name: str
+    door: str
+    arrays: Arrays | None = None
+    pairs: Pairs | None = None
+    scores: ScoreTable | None = None
+    weights: Weights | None = None
+    shapes: Shapes | None = None
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What is odd about it."""
+        parts = (self.arrays, self.scores, self.weights)
+        return next((part.notes for part in parts if part is not None), ())
+
+
+def bring(request: Request) -> Brought:
+    """Read a file and what belongs to it; raises Refused."""
+    name = request.path.name
+    kind = source(request.path, "", ACCEPTED, request.limits).kind
+    if request.door and kind not in _TAKES[request.door]:
+        takes = " ".join(_TAKES[request.door])
+        raise Refused(
+            "E103", f"{shown(name)} cannot be read as {request.door}: {takes} are. Leave --as out, or export it so."
+        )
+    door, table = request.door or _guessed(kind), None
+    if not request.door and kind in TABLES and request.labels is None and request.pairs is None:
+        table = read_table(request.path, limits=request.limits) if kind in (".csv", ".tsv", ".parquet") else None
+        door = "scores" if table is not None and scores.is_scores(table) else door
+    _check_company(request, door)
+    if door == "scores":
+        found = scores.read_scores(request.path, limits=request.limits) if table is None else scores.scores_of(table)
+        return Brought(name, door, scores=found)
+    if door == "model":
+        return _model(request, name)
+    if door == "weights":
+        return _weights(request, name)
+    return _embeddings(request, name)
+
+
+def _guessed(kind: str) -> str:
+    return {".onnx": "model", ".pt": "weights", ".safetensors": "weights"}.get(kind, "embeddings")
+
+
+def _check_company(request: Request, door: str) -> None:
+    """What comes beside a file must belong to its kind (E403)."""
+    if request.data is not None and door != "model":
+        raise Refused(
+            "E403", f"--data belongs to a model, and {shown(request.path.name)} is read as {door}. Name an .onnx file."
+        )
+    if request.labels is not None and request.pairs is not None:
+        raise Refused("E403", "--labels and --pairs both say which rows belong together. Give one of them.")
+    for option, value in (("--labels", request.labels), ("--pairs", request.pairs)):
+        if value is not None and door == "scores":
+            raise Refused(
+                "E403",
+                f"{option} belongs to embeddings, and {shown(request.path.name)} is read as scores. Leave it out.",
+            )
+
+
+def _embeddings(request: Request, name: str, array: str = "") -> Brought:
+    choice = Choice(array=array, sample=request.sample)
+    found = arrays.read_arrays(request.path, labels=request.labels, choice=choice, limits=_for_sample(request))
+    return Brought(name, "embeddings", arrays=found, pairs=_pairs(request, found))
+
+
+def _for_sample(request: Request) -> Limits:
+    """A sample of an .npy file may come from any number of bytes: only its rows are read."""
+    mapped = request.sample is not None and sniff.suffix_of(request.path.name) == ".npy"
+    return replace(request.limits, file_bytes=1 << 50) if mapped else request.limits
+
+
+def _pairs(request: Request, found: Arrays) -> Pairs | None:
+    if request.pairs is None:
+        return None
+    if found.rows is not None:
+        raise Refused("E403", "--pairs counts all rows of the file, of which only some are read. Leave --sample out.")
+    return scores.read_pairs(request.pairs, len(found.z), limits=request.limits)
+
+
+def _weights(request: Request, name: str) -> Brought:
+    """A checkpoint; one matrix that is named so counts as embeddings."""
+    found = weights.read_weights(request.path, limits=request.limits)
+    safe = sniff.suffix_of(name) == ".safetensors"
+    if found.embeddings is not None and safe and request.door != "weights":
+        return _embeddings(request, name, found.embeddings)
+    if request.labels is not None or request.pairs is not None:
+        mend = "Call the matrix 'embeddings', or leave --labels and --pairs out."
+        raise Refused("E403", f"{shown(name)} holds weights, not embeddings. {mend}")
+    return Brought(name, "weights", weights=found)
+
+
+def _model(request: Request, name: str) -> Brought:
+    """A model: its report alone, or the embeddings it makes of data."""
+    if request.data is None:
+        if request.labels is not None or request.pairs is not None:
+            raise Refused("E403", "--labels and --pairs need the rows they speak of. Give --data FILE as well.")
+        return Brought(name, "model", shapes=onnx.read_shapes(request.path, limits=request.limits))
+    shapes = onnx.read_shapes(request.path, limits=request.limits)
+    found = onnx.run_model(request.path, request.data, limits=request.limits)
+    if request.labels is not None:
+        found = arrays.with_labels(found, request.labels, request.limits)
+    return Brought(name, "model", arrays=found, pairs=_pairs(request, found), shapes=shapes)
