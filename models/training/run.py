@@ -29,7 +29,7 @@ from models.training.build import (
 )
 from models.training.chain import Chain
 from models.training.config import Event, RunConfig
-from models.training.dataset import Dataset, build
+from models.training.dataset import build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
 from models.training.lens import look, look_at
@@ -50,10 +50,9 @@ class Run:
         """Build data, encoder and loss; raises ValueError if they do not fit together."""
         self.config, self.step, self.trace = config, 0, Trace()
         self.device = device()
-        self.data: Dataset = build(config.data, config.seed)
+        data = self.data = build(config.data, config.seed)
         self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
-        data = self.data
         context = Context(int(config.encoder["dim"]), data.seen_classes, len(data.train), data.span, data.labels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, LOSS_INIT))
@@ -130,6 +129,7 @@ class Run:
             why_no_unseen=data.why_no_unseen,
             other=None if others is None else others.z.cpu().numpy(),
             terms=look_at_terms(self.objective, lambda: self._batch_of(items), data.probe_seen),
+            heads=self.chain.heads(items, self.step),
         )
 
     def save(self, folder: str | Path) -> None:
