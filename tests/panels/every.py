@@ -4,9 +4,13 @@ from types import ModuleType
 from typing import Any
 
 from components.panels import (
+    class_roc,
     curves,
+    head_histogram,
+    margin_histogram,
     pair_weights,
     roc_curve,
+    sample_weights,
     score_histogram,
     score_statistics,
     spectrum,
@@ -27,5 +31,11 @@ CASES: tuple[tuple[ModuleType, dict[str, Any], dict[str, Any]], ...] = (
     (curves, {"measure": "auc"}, {}),
     (curves, {"measure": "grad_norm", "log": True}, {}),
     (spectrum, {}, {}),
+    (margin_histogram, {}, {"first": [start()] * 4}),
+    (margin_histogram, {"counts": True, "log": True}, {"first": [start()]}),
+    (class_roc, {}, {"names": ("nought", "one")}),
+    (class_roc, {"log": True}, {}),
+    (sample_weights, {}, {}),
+    (head_histogram, {}, {}),
 )
 NAMES = [f"{panel.__name__.rsplit('.', 1)[1]}-{'-'.join(spec) or 'plain'}" for panel, spec, _ in CASES]

@@ -1,0 +1,102 @@
+"""What the pictures of margins share: which lanes have one, where the axis ends, and the words for it."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from components import theme
+from models.diagnostics.summary import BINS, MarginProfile, Summary
+
+NUMBERS = "real"  # kind of a profile whose margins are residuals
+_DEEPEST = 8  # the lower half of the axis is at least this part of the upper one
+RIGHT, WRONG = "decided right (filled)", "decided wrong (dashed)"
+HIGH, LOW = "predicted too high (filled)", "predicted too low (dashed)"
+MARGIN = "margin: own logit − highest other"
+RESIDUAL = "residual: prediction − target"
+Names = Sequence[str]
+
+
+def words(residual: bool) -> tuple[str, str, str]:
+    """Title of the axis, and what lies right and left of 0."""
+    return (RESIDUAL, HIGH, LOW) if residual else (MARGIN, RIGHT, WRONG)
+
+
+def shown(summary: Summary, residual: bool) -> MarginProfile | None:
+    """The profile of a lane on this axis; None where it has none."""
+    found = summary.margins
+    return found if found is not None and (found.kind == NUMBERS) == residual else None
+
+
+def why_not(summary: Summary, residual: bool) -> str:
+    """Why a lane is not on this axis, in a few words."""
+    if summary.margins is None:
+        return f"no {'residual' if residual else 'margin'}: reads no logits (menu ⋯: cosine)"
+    return "predicts no number (menu ⋯: margin)" if residual else "predicts a number (menu ⋯: residual)"
+
+
+def edges(profile: MarginProfile) -> np.ndarray:
+    """Edges of a profile's bins, (BINS + 1,)."""
+    return np.linspace(-profile.reach, profile.reach, BINS + 1)
+
+
+def centres(profile: MarginProfile) -> np.ndarray:
+    """Middles of a profile's bins, (BINS,)."""
+    ends = edges(profile)
+    middles: np.ndarray = (ends[1:] + ends[:-1]) / 2
+    return middles
+
+
+def ends(profiles: Iterable[MarginProfile]) -> tuple[float, float]:
+    """Lowest and highest margin on the axis: powers of two, so that the axis does not change at every tick."""
+    low, high = 0.0, 0.0
+    for profile in profiles:
+        low, high = max(low, -_outermost(profile, lower=True)), max(high, _outermost(profile, lower=False))
+    largest = max(low, high)
+    if largest == 0.0:
+        return -1.0, 1.0
+    return -_power(max(low, largest / _DEEPEST)), _power(max(high, largest / _DEEPEST))
+
+
+def _outermost(profile: MarginProfile, *, lower: bool) -> float:
+    """The outer edge of the last occupied bin on one side; 0 where that side is empty."""
+    filled = np.flatnonzero(profile.count.sum(axis=0))
+    half = BINS // 2
+    filled = filled[filled < half] if lower else filled[filled >= half]
+    if len(filled) == 0:
+        return 0.0
+    return float(edges(profile)[filled[0] if lower else filled[-1] + 1])
+
+
+def _power(value: float) -> float:
+    return float(2.0 ** np.ceil(np.log2(value)))
+
+
+def axis(title: str) -> alt.X:
+    """The common axis; its ends come with the rows of kind `ends`, so that the spec stays."""
+    return alt.X("x:Q", title=title, scale=alt.Scale(nice=False, zero=True), axis=theme.axis(tickCount=6, grid=False))
+
+
+def frame(low: float, high: float) -> dict[str, Any]:
+    """Rows that hold the axis open from end to end."""
+    return {"kind": "ends", "x": np.array([low, high])}
+
+
+def frame_layers(x: alt.X, title: str) -> list[alt.Chart]:
+    """The line of decision at 0, and invisible marks at both ends of the axis."""
+    ends_of = alt.Chart().transform_filter("datum.kind === 'ends'")
+    zero = ends_of.transform_calculate(zero="0").mark_rule(color=theme.NEUTRAL, strokeWidth=1.2)
+    return [ends_of.mark_point(opacity=0).encode(x=x), zero.encode(x=alt.X("zero:Q", title=title))]
+
+
+def group_name(profile: MarginProfile, group: int, names: Names) -> str:
+    """A class by name where it has one, a label by number."""
+    if profile.kind == "multilabel":
+        return f"label {group}"
+    return str(names[group]) if 0 <= group < len(names) else f"class {group}"
+
+
+def entry(profile: MarginProfile) -> str:
+    """What is counted, in the plural."""
+    return "pairs of item and label" if profile.kind == "multilabel" else "items"
