@@ -12,7 +12,7 @@ import streamlit as st
 from app import state
 from app.live import Lab
 from app.view import View
-from app.views import lab_export
+from app.views import lab_export, lab_readings
 from components.panels import curves
 
 
@@ -95,13 +95,24 @@ def table_shown(name: str) -> bool:
     return bool(state.choice(f"table-{name}", False))
 
 
+def _reading(name: str, view: View) -> tuple[Option, ...]:
+    """The switch between cosine and what the losses read, where the lanes offer more than one."""
+    readings, usual = lab_readings.offered(name, view.summaries), lab_readings.usual(name, view.summaries)
+    key = lab_readings.key(name, readings)
+    told = Option("reading", key, "What to show", default=usual, choices=readings, help=lab_readings.HELP)
+    return (told,) if len(readings) > 1 else ()
+
+
 def menu(name: str, panel: Any, lab: Lab, view: View, options: dict[str, Any]) -> None:
     """The button with three dots, and behind it the controls and the files of the panel as it stands."""
     popover = st.popover("⋯", help="Options, table and files of this panel", key=f"menu-{name}", on_change="rerun")
     if not popover.open:
         return
     with popover:
-        for option in OPTIONS.get(name, ()):
+        for option in _reading(name, view):
             option.draw(view)
+        for option in OPTIONS.get(name, ()):
+            if option.name in getattr(panel, "OPTIONS", (option.name,)):
+                option.draw(view)
         st.toggle("Show as a table", value=table_shown(name), key=f"table-{name}")
         lab_export.panel_files(name, panel, lab, view, {} if name == "map" else options)
