@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import drawn, state
+from app import state
 from app.live import Lab
 from app.view import View
 from app.views import lab_menus, lab_readings
@@ -64,7 +64,7 @@ def _classes(view: View) -> None:
     if lab_menus.table_shown("roc") or not view.summaries:
         return
     told = lab_readings.telling(class_roc, lab_readings.options("roc", view))
-    st.dataframe(drawn.table(class_roc, view.summaries, told), height=CLASSES_HEIGHT, hide_index=True)
+    st.dataframe(class_roc.by_class(view.summaries, **told), height=CLASSES_HEIGHT, hide_index=True)
 
 
 def heat_shown(view: View) -> bool:

@@ -51,17 +51,21 @@ def _still(view: View) -> bool:
     return view.live and not view.playing
 
 
+_OWN = "Own axis for each lane"
+_OWN_HELP = "Losses give logits of different sizes: each lane fills the axis, and its name says what 1 is."
 OPTIONS: dict[str, tuple[Option, ...]] = {
     "scores": (
         Option("counts", "score-counts", "Counts instead of density"),
         Option("log", "score-log", "Logarithmic, for the negative tail"),
         Option("ghost", "score-ghost", "Ghost of step 0", default=True),
+        Option("own", "score-own", _OWN, help=_OWN_HELP),
         Option("unseen", "score-unseen", "Unseen classes", help="Items of classes that are never trained on."),
     ),
     "roc": (
         Option("log", "roc-log", "Logarithmic false positive rate"),
         Option("unseen", "roc-unseen", "Unseen classes", help="Items of classes that are never trained on."),
     ),
+    "weights": (Option("own", "weights-own", _OWN, help=_OWN_HELP),),
     "map": (
         Option(
             "method", "map-method", "Projection", default="PCA", choices=("PCA", "UMAP"),

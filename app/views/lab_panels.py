@@ -139,7 +139,7 @@ def _card(name: str, lab: Lab, view: View, *, ready: bool) -> None:
     summaries, options = view.summaries, _shown(name, view)
     panel = lab_readings.picture(name, summaries, PANELS[name])
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{panel.TITLE}**", help=panel.HELP)
+        st.markdown(f"**{lab_readings.title(name, summaries, panel)}**", help=panel.HELP)
         lab_menus.menu(name, panel, lab, view, options)
     if not summaries or not ready:
         st.skeleton(height=HEIGHT)
@@ -176,7 +176,7 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
         key=f"chart-{name}",
         # Streamlit makes the alt text part of the spec: one that changes at every tick would mount the chart anew. The
         # sentence with the numbers stands beside the chart, for screen readers.
-        alt=panel.TITLE,
+        alt=lab_readings.title(name, view.summaries, panel),
         width="stretch",
     )
     spoken = drawn.sentence(panel, view.summaries, lab_readings.telling(panel, options, SPOKEN_OPTIONS))

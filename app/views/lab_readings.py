@@ -62,6 +62,12 @@ def picture(name: str, shown: Sequence[Summary], plain: Any) -> Any:
     return PICTURES[name][chosen(name, shown)] if name in PICTURES else plain
 
 
+def title(name: str, shown: Sequence[Summary], panel: Any) -> str:
+    """The panel's title; of numbers, that of residuals."""
+    residuals = name == "scores" and chosen(name, shown) == RESIDUAL
+    return margin_histogram.RESIDUAL_TITLE if residuals else str(panel.TITLE)
+
+
 def options(name: str, view: View) -> dict[str, Any]:
     """What a picture of another reading is drawn with beside the panel's own choices; nothing for cosines."""
     reading = chosen(name, view.summaries)

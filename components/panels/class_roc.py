@@ -47,7 +47,7 @@ def spec(*, log: bool = False) -> dict[str, Any]:
         alt.Tooltip("fpr:Q", title="false positive rate", format=".4~f"),
         alt.Tooltip("tpr:Q", title="true positive rate", format=".4~f"),
     ]  # fmt: skip
-    lines: dict[str, Any] = {"interpolate": "step-after", "clip": True}
+    lines: dict[str, Any] = {"clip": True}
     thin = _of("class").mark_line(**lines).encode(
         x=x, y=y, stroke=lane, detail="line:N", order="fpr:Q",
         opacity=alt.when(near).then(alt.value(1)).otherwise(alt.value(0.18)),
@@ -155,7 +155,12 @@ def _table_rows(index: int, lane: Summary, names: margin_axis.Names) -> list[dic
     if found is None:
         return [{"lane": name, "class": _why_not(lane), "AUC": None, "decided wrong (share)": None}]
     wrong = dict(zip(found.group.tolist(), found.below_by.tolist(), strict=True))
-    mean = {"lane": name, "class": "mean", "AUC": found.macro_auc, "decided wrong (share)": found.below}
+    mean = {
+        "lane": name,
+        "class": f"mean of {np.count_nonzero(np.isfinite(found.auc))}",
+        "AUC": found.macro_auc,
+        "decided wrong (share)": found.below,
+    }
     return [mean] + [
         {
             "lane": name, "class": margin_axis.group_name(found, int(found.roc_group[k]), names),
@@ -163,6 +168,18 @@ def _table_rows(index: int, lane: Summary, names: margin_axis.Names) -> list[dic
         }
         for k in np.argsort(found.auc, kind="stable")
     ]  # fmt: skip
+
+
+def by_class(given: Given, *, names: margin_axis.Names = ()) -> pd.DataFrame:
+    """AUC of every class against the rest, a row a class and a column a lane, the lowest mean first."""
+    cells: dict[str, dict[str, float]] = {}
+    for index, lane in enumerate(summaries(given)):
+        found = curves(lane)
+        for k, group in enumerate(found.roc_group.tolist() if found is not None else ()):
+            assert found is not None, "there are groups"
+            cells.setdefault(margin_axis.group_name(found, group, names), {})[theme.letter(index)] = float(found.auc[k])
+    order = sorted(cells, key=lambda name: sum(cells[name].values()) / len(cells[name]))
+    return theme.finite(pd.DataFrame([{"AUC against the rest": name, **cells[name]} for name in order]))
 
 
 def figure(given: Given, *, log: bool = False, names: margin_axis.Names = ()) -> alt.LayerChart:

@@ -1,6 +1,7 @@
 """What the pictures of margins share: which lanes have one, where the axis ends, and the words for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -13,14 +14,21 @@ NUMBERS = "real"  # kind of a profile whose margins are residuals
 _DEEPEST = 8  # the lower half of the axis is at least this part of the upper one
 RIGHT, WRONG = "decided right (filled)", "decided wrong (dashed)"
 HIGH, LOW = "predicted too high (filled)", "predicted too low (dashed)"
-MARGIN = "margin: own logit − highest other"
+MARGIN = "margin: logits in favour of the truth"
 RESIDUAL = "residual: prediction − target"
+OWN = ", in units of each lane"
 Names = Sequence[str]
 
 
-def words(residual: bool) -> tuple[str, str, str]:
+def words(residual: bool, own: bool) -> tuple[str, str, str]:
     """Title of the axis, and what lies right and left of 0."""
-    return (RESIDUAL, HIGH, LOW) if residual else (MARGIN, RIGHT, WRONG)
+    title, right, left = (RESIDUAL, HIGH, LOW) if residual else (MARGIN, RIGHT, WRONG)
+    return f"{title}{OWN if own else ''}", right, left
+
+
+def quantity(residual: bool) -> str:
+    """What stands on the axis, in a word."""
+    return "residual" if residual else "margin"
 
 
 def shown(summary: Summary, residual: bool) -> MarginProfile | None:
@@ -32,7 +40,7 @@ def shown(summary: Summary, residual: bool) -> MarginProfile | None:
 def why_not(summary: Summary, residual: bool) -> str:
     """Why a lane is not on this axis, in a few words."""
     if summary.margins is None:
-        return f"no {'residual' if residual else 'margin'}: reads no logits (menu ⋯: cosine)"
+        return f"no {quantity(residual)}: reads no logits (menu ⋯: cosine)"
     return "predicts no number (menu ⋯: margin)" if residual else "predicts a number (menu ⋯: residual)"
 
 
@@ -48,11 +56,33 @@ def centres(profile: MarginProfile) -> np.ndarray:
     return middles
 
 
-def ends(profiles: Iterable[MarginProfile]) -> tuple[float, float]:
-    """Lowest and highest margin on the axis: powers of two, so that the axis does not change at every tick."""
-    low, high = 0.0, 0.0
-    for profile in profiles:
-        low, high = max(low, -_outermost(profile, lower=True)), max(high, _outermost(profile, lower=False))
+@dataclass(frozen=True)
+class Scale:
+    """Where the axis ends, and the margin that is 1 on it for each lane: 1 where all lanes share the axis."""
+
+    low: float
+    high: float
+    unit: tuple[float, ...]  # by lane
+
+    def label(self, lane: int, own: bool) -> str:
+        """The unit of a lane's axis, for its name in the picture."""
+        return f" · 1 = {theme.number(self.unit[lane])}" if own else ""
+
+
+def scale(lanes: Sequence[Sequence[MarginProfile | None]], own: bool) -> Scale:
+    """The common axis of the profiles that each lane draws; own: each lane's longer end is at 1 or -1."""
+    found = [_ends([profile for profile in drawn if profile is not None]) for drawn in lanes]
+    unit = tuple(max(-low, high) if own else 1.0 for low, high in found)
+    some = [(low / u, high / u) for (low, high), u, drawn in zip(found, unit, lanes, strict=True) if any(drawn)]
+    if not some:
+        return Scale(-1.0, 1.0, unit)
+    return Scale(min(low for low, _ in some), max(high for _, high in some), unit)
+
+
+def _ends(profiles: Sequence[MarginProfile]) -> tuple[float, float]:
+    """Lowest and highest margin: powers of two, so that the axis does not change at every tick."""
+    low = max((-_outermost(profile, lower=True) for profile in profiles), default=0.0)
+    high = max((_outermost(profile, lower=False) for profile in profiles), default=0.0)
     largest = max(low, high)
     if largest == 0.0:
         return -1.0, 1.0
@@ -78,15 +108,15 @@ def axis(title: str) -> alt.X:
     return alt.X("x:Q", title=title, scale=alt.Scale(nice=False, zero=True), axis=theme.axis(tickCount=6, grid=False))
 
 
-def frame(low: float, high: float) -> dict[str, Any]:
+def frame(ends: Scale) -> dict[str, Any]:
     """Rows that hold the axis open from end to end."""
-    return {"kind": "ends", "x": np.array([low, high])}
+    return {"kind": "ends", "x": np.array([ends.low, ends.high])}
 
 
 def frame_layers(x: alt.X, title: str) -> list[alt.Chart]:
     """The line of decision at 0, and invisible marks at both ends of the axis."""
     ends_of = alt.Chart().transform_filter("datum.kind === 'ends'")
-    zero = ends_of.transform_calculate(zero="0").mark_rule(color=theme.NEUTRAL, strokeWidth=1.2)
+    zero = ends_of.transform_calculate(zero="0").mark_rule(color=theme.NEUTRAL, strokeWidth=1, opacity=0.6)
     return [ends_of.mark_point(opacity=0).encode(x=x), zero.encode(x=alt.X("zero:Q", title=title))]
 
 

@@ -16,21 +16,22 @@ from models.diagnostics.margins import widened
 from models.diagnostics.summary import BINS, MarginProfile, Summary
 
 TITLE = "Margins of items"
+RESIDUAL_TITLE = "Residuals of predictions"
 HELP = (
     "By how much the logit of an item's own class beats the highest other. Left of 0 (dashed) another class wins: that "
     "share is the error rate. Good: everything right of 0, with room. Where a number is predicted, the residual: too "
     "low on the left, too high on the right; good is a narrow hill at 0."
 )
-SPEC_OPTIONS = ("counts", "log", "residual")
-OPTIONS = ("counts", "log", "residual", "ghost", "first")
+SPEC_OPTIONS = ("counts", "log", "residual", "own")
+OPTIONS = (*SPEC_OPTIONS, "ghost", "first")
 WORDS = ("residual", "names")
-_COLUMNS = (*bands.COLUMNS, "x", "x2", "right", "wrong", "right0", "wrong0", "entries")
+_COLUMNS = (*bands.COLUMNS, "x", "x2", "right", "wrong", "right0", "wrong0", "from", "to", "entries")
 
 
 @lru_cache
-def spec(*, counts: bool = False, log: bool = False, residual: bool = False) -> dict[str, Any]:
+def spec(*, counts: bool = False, log: bool = False, residual: bool = False, own: bool = False) -> dict[str, Any]:
     """Vega-Lite without data; the options change words only, heights and the ends of the axis come with the rows."""
-    title, right, wrong = margin_axis.words(residual)
+    title, right, wrong = margin_axis.words(residual, own)
     unit = "count" if counts else "density"
     return theme.freeze(
         bands.assemble(_layers(f"{title} · {unit}{', log' if log else ''} · thin: step 0", right, wrong))
@@ -56,8 +57,8 @@ def _layers(title: str, right: str, wrong: str) -> list[alt.Chart]:
     hover = bins.mark_rect(opacity=0).encode(
         x=alt.X("x1:Q", title=title), x2="x2:Q", y=bands.height_axis("floor"), y2="roof:Q",
         tooltip=[
-            alt.Tooltip("lane:N", title="lane"), alt.Tooltip("x1:Q", title="from", format=".3~g"),
-            alt.Tooltip("x2:Q", title="to", format=".3~g"), alt.Tooltip("entries:Q", title="items", format=".0f"),
+            alt.Tooltip("lane:N", title="lane"), alt.Tooltip("from:Q", format=".3~g"),
+            alt.Tooltip("to:Q", format=".3~g"), alt.Tooltip("entries:Q", title="items", format=".0f"),
         ],
     ).transform_calculate(x1="2 * datum.x - datum.x2")  # fmt: skip
     return [fill, outline, *ghosts, *margin_axis.frame_layers(x, title), hover]
@@ -70,6 +71,7 @@ class Options:
     counts: bool = False
     log: bool = False
     residual: bool = False
+    own: bool = False  # each lane's axis in units of its own
     ghost: bool = True
     first: Sequence[Summary | None] = ()
 
@@ -80,42 +82,63 @@ def rows(given: Given, **options: Any) -> pd.DataFrame:
     options: see Options.
     """
     lanes, chosen = summaries(given), Options(**options)
-    now = [margin_axis.shown(lane, chosen.residual) for lane in lanes]
     first = [*chosen.first, *[None] * len(lanes)][: len(lanes)] if chosen.ghost else [None] * len(lanes)
-    before = [None if lane is None else margin_axis.shown(lane, chosen.residual) for lane in first]
-    drawn = [profile for profile in (*now, *before) if profile is not None]
-    reach = max((profile.reach for profile in drawn), default=1.0)
-    counted = [(_counted(a, reach), _counted(b, reach)) for a, b in zip(now, before, strict=True)]
-    shown = [tuple(_height(count, reach, chosen) for count in pair) for pair in counted]
-    low, high = heights.common([side for side, _ in shown if side is not None], chosen.log)
-    parts: list[dict[str, Any]] = [margin_axis.frame(*margin_axis.ends(drawn))] if lanes else []
+    drawn = [
+        [None if lane is None else margin_axis.shown(lane, chosen.residual) for lane in moments]
+        for moments in zip(lanes, first, strict=True)
+    ]
+    scale = margin_axis.scale(drawn, chosen.own)
+    counted = [_Counted.of(moments, drawn[at : at + 1] if chosen.own else drawn) for at, moments in enumerate(drawn)]
+    heights_of = [lane.heights(scale.unit[at], chosen.counts) for at, lane in enumerate(counted)]
+    low, high = heights.common([now for now, _ in heights_of if now is not None], chosen.log)
+    parts: list[dict[str, Any]] = [margin_axis.frame(scale)] if lanes else []
     for index, lane in enumerate(lanes):
         band = bands.Band(index, len(lanes), low, high)
-        parts.append(band.head(_label(index, lane, chosen.residual)))
-        count, height = counted[index][0], shown[index][0]
-        if count is not None and height is not None:
+        unit = scale.label(index, chosen.own)
+        parts.append(band.head(_label(index, lane, chosen.residual, unit)))
+        if counted[index].now is not None:
             parts += [band.tick(at, text) for at, text in heights.ticks(low, high, chosen.log)]
-            parts.append(_bins(band, reach, count, (height, shown[index][1]), chosen.log))
+            parts.append(_bins(band, counted[index], heights_of[index], scale.unit[index], chosen.log))
     return theme.frame(parts, _COLUMNS)
 
 
-def _counted(profile: MarginProfile | None, reach: float) -> np.ndarray | None:
-    """Entries in the bins of the longest reach among the lanes, (BINS,)."""
-    return None if profile is None else widened(profile.count.sum(axis=0), round(reach / profile.reach))
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """Entries of a lane now and at step 0 in bins from -reach to reach, (BINS,) each; None where there are none."""
 
+    now: np.ndarray | None
+    before: np.ndarray | None
+    reach: float
 
-def _height(count: np.ndarray | None, reach: float, options: Options) -> np.ndarray | None:
-    if count is None:
-        return None
-    return count.astype(np.float64) if options.counts else heights.density(count, 2 * reach / BINS)
+    @classmethod
+    def of(
+        cls, moments: Sequence[MarginProfile | None], beside: Sequence[Sequence[MarginProfile | None]]
+    ) -> "_Counted":
+        """Bins of the longest reach among `beside`: those of any two profiles nest."""
+        reach = max((profile.reach for drawn in beside for profile in drawn if profile is not None), default=1.0)
+        now, before = (
+            None if profile is None else widened(profile.count.sum(axis=0), round(reach / profile.reach))
+            for profile in moments
+        )
+        return cls(now, before, reach)
+
+    def heights(self, unit: float, counts: bool) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Counts, or densities on the axis on which `unit` is 1."""
+        width = 2 * self.reach / BINS / unit
+        now, before = (
+            None if side is None else side.astype(np.float64) if counts else heights.density(side, width)
+            for side in (self.now, self.before)
+        )
+        return now, before
 
 
 def _bins(
-    band: bands.Band, reach: float, count: np.ndarray, sides: tuple[np.ndarray, np.ndarray | None], log: bool
+    band: bands.Band, lane: _Counted, sides: tuple[np.ndarray | None, np.ndarray | None], unit: float, log: bool
 ) -> dict[str, Any]:
     """The bins of one lane, split at 0; the occupied stretch and one bin around it only."""
-    edges = np.linspace(-reach, reach, BINS + 1)
-    now, before = sides[0], np.full(BINS, np.nan) if sides[1] is None else sides[1]
+    edges = np.linspace(-lane.reach, lane.reach, BINS + 1)
+    blank = np.full(BINS, np.nan)
+    now, before = (blank if side is None else side for side in sides)
     keep = heights.occupied([now, before])
 
     def height(values: np.ndarray, *, right: bool) -> np.ndarray:
@@ -123,7 +146,8 @@ def _bins(
 
     return {
         "kind": "bin", "lane": theme.letter(band.lane), "floor": band.floor, "roof": band.floor + 1.0,
-        "x": ((edges[1:] + edges[:-1]) / 2)[keep], "x2": edges[1:][keep], "entries": count[keep],
+        "x": (edges[1:] + edges[:-1])[keep] / 2 / unit, "x2": edges[1:][keep] / unit,
+        "from": edges[:-1][keep], "to": edges[1:][keep], "entries": (blank if lane.now is None else lane.now)[keep],
         "right": height(now, right=True), "wrong": height(now, right=False),
         "right0": height(before, right=True), "wrong0": height(before, right=False),
     }  # fmt: skip
@@ -138,14 +162,14 @@ def _half(values: np.ndarray, *, right: bool) -> np.ndarray:
     return found
 
 
-def _label(index: int, lane: Summary, residual: bool) -> str:
+def _label(index: int, lane: Summary, residual: bool, unit: str) -> str:
     found = margin_axis.shown(lane, residual)
     if found is None:
         return f"{theme.letter(index)} · {margin_axis.why_not(lane, residual)}"
     name = theme.short(index, lane.label, 28)
     if residual:
-        return f"{name} · mean |residual| {theme.number(found.size)}"
-    return f"{name} · {theme.percent(found.below, 1)} wrong, median {theme.number(found.middle, 2)}"
+        return f"{name} · mean |residual| {theme.number(found.size)}{unit}"
+    return f"{name} · {theme.percent(found.below, 1)} wrong, median {theme.number(found.middle, 2)}{unit}"
 
 
 def sentence(given: Given, *, residual: bool = False, names: margin_axis.Names = ()) -> str:

@@ -18,21 +18,22 @@ HELP = (
     "are items decided wrong. Band: the middle 80 %; dots: single items; thin line: theory, for the item of median "
     "margin. Good: wrong items weigh more than right ones, unless their labels are wrong."
 )
-SPEC_OPTIONS = ("residual",)
-OPTIONS = ("residual",)
+SPEC_OPTIONS = ("residual", "own")
+OPTIONS = SPEC_OPTIONS
 WORDS = ("residual",)
 DOTS = 40  # items of a lane on the wire
 CURVE = 25  # points of the theoretical curve on the wire
 _SIDES = ("right", "wrong")
 _VALUES = tuple(f"{side}{end}" for side in _SIDES for end in ("", "_lo", "_hi"))
-_COLUMNS = (*bands.COLUMNS, "x", *_VALUES, "theory", "weight")
+_COLUMNS = (*bands.COLUMNS, "x", *_VALUES, "theory", "margin", "weight")
 
 
 @lru_cache
-def spec(*, residual: bool = False) -> dict[str, Any]:
+def spec(*, residual: bool = False, own: bool = False) -> dict[str, Any]:
     """Vega-Lite without data; every band has its own scale of weights, named at its lines."""
-    title, right, wrong = margin_axis.words(residual)
-    x, colour = margin_axis.axis(f"{title} · thin: theory"), bands.sign_colour(right, wrong)
+    title, right, wrong = margin_axis.words(residual, own)
+    title = f"{title} · thin: theory"
+    x, colour = margin_axis.axis(title), bands.sign_colour(right, wrong)
     layers: list[alt.Chart] = []
     for side, word, dash in ((_SIDES[0], right, [1, 0]), (_SIDES[1], wrong, list(theme.DASH))):
         bins = _of("bin").transform_calculate(sign=f"'{word}'")
@@ -42,10 +43,10 @@ def spec(*, residual: bool = False) -> dict[str, Any]:
         mean = bins.mark_line(strokeWidth=2.2, strokeDash=dash).encode(
             x=x, y=bands.height_axis(side), color=colour, detail="lane:N"
         )
-        layers += [spread, mean, _dots(side, word, x, colour)]
+        layers += [spread, mean, _dots(side, word, residual, (x, colour))]
     theory = _of("theory").mark_line(strokeWidth=1, color=theme.NEUTRAL)
     curve = theory.encode(x=x, y=bands.height_axis("theory"), detail="lane:N")
-    return theme.freeze(bands.assemble([curve, *layers, *margin_axis.frame_layers(x, f"{title} · thin: theory")]))
+    return theme.freeze(bands.assemble([curve, *layers, *margin_axis.frame_layers(x, title)]))
 
 
 def _of(kind: str) -> alt.Chart:
@@ -53,11 +54,13 @@ def _of(kind: str) -> alt.Chart:
     return chart
 
 
-def _dots(side: str, word: str, x: alt.X, colour: alt.Color) -> alt.Chart:
+def _dots(side: str, word: str, residual: bool, channels: tuple[alt.X, alt.Color]) -> alt.Chart:
     """Single items: decided right filled, decided wrong open."""
+    x, colour = channels
     tip = [
         alt.Tooltip("lane:N", title="lane"), alt.Tooltip("sign:N", title="item"),
-        alt.Tooltip("x:Q", title="margin", format=".3~g"), alt.Tooltip("weight:Q", format=".3~g"),
+        alt.Tooltip("margin:Q", title=margin_axis.quantity(residual), format=".3~g"),
+        alt.Tooltip("weight:Q", format=".3~g"),
     ]  # fmt: skip
     items = _of(f"dot {side}").transform_calculate(sign=f"'{word}'")
     marks = items.mark_point(filled=side == _SIDES[0], size=14, opacity=0.8)
@@ -65,39 +68,44 @@ def _dots(side: str, word: str, x: alt.X, colour: alt.Color) -> alt.Chart:
     return chart
 
 
-def rows(given: Given, *, residual: bool = False) -> pd.DataFrame:
+def rows(given: Given, *, residual: bool = False, own: bool = False) -> pd.DataFrame:
     """Bins, theory, dots, names and the ends of the axis; weights as heights in the view, single items as numbers."""
     lanes = summaries(given)
     profiles = [margin_axis.shown(lane, residual) for lane in lanes]
-    ends = margin_axis.ends(profile for profile in profiles if profile is not None)
-    parts: list[dict[str, Any]] = [margin_axis.frame(*ends)] if lanes else []
+    scale = margin_axis.scale([[profile] for profile in profiles], own)
+    parts: list[dict[str, Any]] = [margin_axis.frame(scale)] if lanes else []
     for index, (lane, profile) in enumerate(zip(lanes, profiles, strict=True)):
         low, high = extent(profile)
         band = bands.Band(index, len(lanes), low, high)
-        parts.append(band.head(_label(index, lane, residual)))
+        parts.append(band.head(_label(index, lane, residual) + scale.label(index, own and profile is not None)))
         if profile is not None:
             parts += [band.tick(at, theme.number(at, 2)) for at in sorted({low, 0.0, high})]
-            parts += _profile(band, profile, ends)
+            parts += _profile(band, profile, scale)
     return theme.frame(parts, _COLUMNS)
 
 
-def _profile(band: bands.Band, profile: MarginProfile, ends: tuple[float, float]) -> list[dict[str, Any]]:
-    letter, centre = theme.letter(band.lane), margin_axis.centres(profile)
+def _profile(band: bands.Band, profile: MarginProfile, scale: margin_axis.Scale) -> list[dict[str, Any]]:
+    letter, centre, unit = theme.letter(band.lane), margin_axis.centres(profile), scale.unit[band.lane]
     known = np.isfinite(profile.weight)
     columns: dict[str, np.ndarray] = {}
     for side, mask in ((_SIDES[0], centre > 0), (_SIDES[1], centre < 0)):
         for end, values in (("", profile.weight), ("_lo", profile.weight_low), ("_hi", profile.weight_high)):
             columns[f"{side}{end}"] = band.place(np.where(mask, values, np.nan)[known])
-    parts: list[dict[str, Any]] = [{"kind": "bin", "lane": letter, "x": centre[known], **columns}]
-    on_axis = np.flatnonzero((profile.grid >= ends[0]) & (profile.grid <= ends[1]))
+    parts: list[dict[str, Any]] = [{"kind": "bin", "lane": letter, "x": centre[known] / unit, **columns}]
+    on_axis = np.flatnonzero((profile.grid / unit >= scale.low) & (profile.grid / unit <= scale.high))
     if len(on_axis):
         kept = on_axis[_spaced(len(on_axis), CURVE)]
         theory = _inside(band, profile.curve[kept])
-        parts.append({"kind": "theory", "lane": letter, "x": profile.grid[kept], "theory": theory})
+        parts.append({"kind": "theory", "lane": letter, "x": profile.grid[kept] / unit, "theory": theory})
     dots = _spaced(len(profile.dot_margin), DOTS)
     margin, weight = profile.dot_margin[dots], profile.dot_weight[dots]
     for side, mask in ((_SIDES[0], margin >= 0), (_SIDES[1], margin < 0)):
-        chosen = {"x": margin[mask], "y": _inside(band, weight[mask]), "weight": weight[mask]}
+        chosen = {
+            "x": margin[mask] / unit,
+            "margin": margin[mask],
+            "y": _inside(band, weight[mask]),
+            "weight": weight[mask],
+        }
         parts.append({"kind": f"dot {side}", "lane": letter, **chosen})
     return parts
 
@@ -171,6 +179,6 @@ def _row(index: int, lane: Summary, residual: bool) -> dict[str, Any]:
     return {**row, **dict(zip(names, values, strict=True))}
 
 
-def figure(given: Given, *, residual: bool = False) -> alt.LayerChart:
+def figure(given: Given, **options: bool) -> alt.LayerChart:
     """The same picture as an Altair chart, for a notebook or a file."""
-    return theme.thaw(spec(residual=residual), rows(given, residual=residual))
+    return theme.thaw(spec(**options), rows(given, **options))

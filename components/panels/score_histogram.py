@@ -21,6 +21,7 @@ HELP = (
     "common; d′ is their distance in standard deviations."
 )
 SPEC_OPTIONS = ("counts", "log")
+OPTIONS = (*SPEC_OPTIONS, "unseen", "ghost", "threshold", "first")
 EDGES = np.linspace(-1.0, 1.0, BINS + 1)
 CENTRES = (EDGES[:-1] + EDGES[1:]) / 2
 _WIDTH = 2.0 / BINS

@@ -50,13 +50,13 @@ def test_losses_that_read_logits_show_margins(opened: Opener, boards: LocalBoard
     assert [panel.TITLE for panel in (margin_histogram, class_roc, sample_weights)] == [
         title for title in shown if title in {margin_histogram.TITLE, class_roc.TITLE, sample_weights.TITLE}
     ]
-    assert "own logit − highest other" in axes(page)
+    assert "logits in favour of the truth" in axes(page)
     assert "decided wrong" in spoken(page)
     assert "cosine" not in axes(page)
     assert not [slider for slider in page.slider if slider.key == "threshold"]
     (classes,) = page.dataframe
-    assert len(classes.value) == 2 * (1 + 8)
-    assert classes.value["class"].tolist()[0] == "mean"
+    assert list(classes.value.columns) == ["AUC against the rest", "A", "B"]
+    assert len(classes.value) == 8
 
 
 def test_losses_that_read_scores_keep_cosines(opened: Opener, boards: LocalBoards) -> None:
@@ -80,6 +80,7 @@ def test_numbers_show_residuals_and_keep_the_roc_of_pairs(opened: Opener, boards
     page = board(opened, "diabetes", "hl_gauss")
     assert "prediction − target" in axes(page)
     assert "miss by" in spoken(page)
+    assert margin_histogram.RESIDUAL_TITLE in titles(page)
     assert roc_curve.TITLE in titles(page)
     assert class_roc.TITLE not in titles(page)
 

@@ -32,7 +32,7 @@ CASES: tuple[tuple[ModuleType, dict[str, Any], dict[str, Any]], ...] = (
     (curves, {"measure": "grad_norm", "log": True}, {}),
     (spectrum, {}, {}),
     (margin_histogram, {}, {"first": [start()] * 4}),
-    (margin_histogram, {"counts": True, "log": True}, {"first": [start()]}),
+    (margin_histogram, {"counts": True, "log": True, "own": True}, {"first": [start()]}),
     (class_roc, {}, {"names": ("nought", "one")}),
     (class_roc, {"log": True}, {}),
     (sample_weights, {}, {}),
