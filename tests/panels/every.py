@@ -31,10 +31,8 @@ CASES: tuple[tuple[ModuleType, dict[str, Any], dict[str, Any]], ...] = (
     (curves, {"measure": "auc"}, {}),
     (curves, {"measure": "grad_norm", "log": True}, {}),
     (spectrum, {}, {}),
-    (margin_histogram, {}, {"first": [start()] * 4}),
-    (margin_histogram, {"counts": True, "log": True, "own": True}, {"first": [start()]}),
-    (class_roc, {}, {"names": ("nought", "one")}),
-    (class_roc, {"log": True}, {}),
+    (margin_histogram, {"log": True, "own": True}, {"first": [start()] * 4}),
+    (class_roc, {"log": True}, {"names": ("nought", "one")}),
     (sample_weights, {}, {}),
     (head_histogram, {}, {}),
 )
