@@ -7,11 +7,11 @@ from app.live import Lab
 from app.view import View
 from app.views import lab_menus, lab_readings
 from components import theme
-from components.panels import class_roc, pair_weights, roc_curve, sample_weights
+from components.panels import class_roc, margin_axis, margin_histogram, pair_weights, roc_curve, sample_weights
 
 THRESHOLD = 0.5  # cosine
 CURVE, HEAT = "Curve", "Heat map"
-CLASSES_HEIGHT = 150  # pixels of the table of classes
+CLASSES_HEIGHT, ROW_HEIGHT = 150, 35  # pixels of the table of classes, at most, and of one of its rows
 
 
 def threshold() -> float:
@@ -19,10 +19,26 @@ def threshold() -> float:
     return float(state.get("threshold", THRESHOLD))
 
 
-def threshold_slider(lab: Lab, view: View) -> None:
-    """The handle, where scores are cosines: a margin is decided at 0."""
-    if lab_readings.chosen("scores", view.summaries) in (lab_readings.MARGIN, lab_readings.RESIDUAL):
-        return
+def below_scores(lab: Lab, view: View) -> None:
+    """What is decided, a line a lane; and the handle, as long as a panel shows cosines."""
+    reading = lab_readings.chosen("scores", view.summaries)
+    pairs_roc = lab_readings.chosen("roc", view.summaries) == lab_readings.COSINE
+    if reading in (lab_readings.MARGIN, lab_readings.RESIDUAL):
+        _margins(view, residual=reading == lab_readings.RESIDUAL)
+    if reading == lab_readings.COSINE or (pairs_roc and "roc" in lab.page.setup.panels):
+        _threshold_slider()
+
+
+def _margins(view: View, *, residual: bool) -> None:
+    told = lab_readings.telling(margin_histogram, lab_readings.options("scores", view))
+    for index, summary in enumerate(view.summaries):
+        st.caption(f"{theme.badge(index)} {margin_histogram.numbers(summary, **told)}")
+    uneven = margin_axis.uneven([margin_axis.shown(summary, residual) for summary in view.summaries])
+    if uneven and not state.choice("score-own", False):
+        st.caption("These lanes have logits of very different sizes: ⋯ *Own axis for each lane* shows the small ones.")
+
+
+def _threshold_slider() -> None:
     st.slider(
         "Threshold (cosine), shared with the ROC",
         -1.0,
@@ -64,7 +80,8 @@ def _classes(view: View) -> None:
     if lab_menus.table_shown("roc") or not view.summaries:
         return
     told = lab_readings.telling(class_roc, lab_readings.options("roc", view))
-    st.dataframe(class_roc.by_class(view.summaries, **told), height=CLASSES_HEIGHT, hide_index=True)
+    table = class_roc.by_class(view.summaries, **told)
+    st.dataframe(table, height=min(CLASSES_HEIGHT, ROW_HEIGHT * (len(table) + 1) + 3), hide_index=True)
 
 
 def heat_shown(view: View) -> bool:

@@ -231,7 +231,7 @@ DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {
     "weights": _draw_weights,
 }
 EXTRAS: dict[str, Callable[[Lab, View], None]] = {
-    "scores": lab_extras.threshold_slider,
+    "scores": lab_extras.below_scores,
     "roc": lab_extras.confusion,
     "tradeoff": lab_tradeoff.laboratory,
     "map": lab_tradeoff.map_controls,

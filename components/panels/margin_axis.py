@@ -12,6 +12,7 @@ from models.diagnostics.summary import BINS, MarginProfile, Summary
 
 NUMBERS = "real"  # kind of a profile whose margins are residuals
 _DEEPEST = 8  # the lower half of the axis is at least this part of the upper one
+_UNEVEN = 8  # times the reach of another lane: on its axis the other has 8 of 64 bins
 RIGHT, WRONG = "decided right (filled)", "decided wrong (dashed)"
 HIGH, LOW = "predicted too high (filled)", "predicted too low (dashed)"
 MARGIN = "margin: logits in favour of the truth"
@@ -67,6 +68,12 @@ class Scale:
     def label(self, lane: int, own: bool) -> str:
         """The unit of a lane's axis, for its name in the picture."""
         return f" · 1 = {theme.number(self.unit[lane])}" if own else ""
+
+
+def uneven(shown_by_lane: Sequence[MarginProfile | None]) -> bool:
+    """True if on one axis some lane would fill a few bins only."""
+    reach = [profile.reach for profile in shown_by_lane if profile is not None]
+    return len(reach) > 1 and max(reach) >= _UNEVEN * min(reach)
 
 
 def scale(lanes: Sequence[Sequence[MarginProfile | None]], own: bool) -> Scale:

@@ -181,18 +181,24 @@ def sentence(given: Given, *, residual: bool = False, names: margin_axis.Names =
 
 
 def _told(index: int, lane: Summary, residual: bool, names: margin_axis.Names) -> str:
-    found, name = margin_axis.shown(lane, residual), theme.name(index, lane.label)
+    told = numbers(lane, residual=residual, names=names)
+    return f"{theme.name(index, lane.label)}: {told[0].lower()}{told[1:]}"
+
+
+def numbers(summary: Summary, *, residual: bool = False, names: margin_axis.Names = ()) -> str:
+    """How much is decided wrong, and where; of numbers, by how much they miss. Why not, where there is no margin."""
+    found = margin_axis.shown(summary, residual)
     if found is None:
-        return f"{name}: {margin_axis.why_not(lane, residual)}."
+        why = margin_axis.why_not(summary, residual)
+        return f"{why[0].upper()}{why[1:]}."
     if residual:
         return (
-            f"{name}: predictions miss by {theme.number(found.size)} on average, "
-            f"{theme.percent(found.below)} of them too low, median residual {theme.number(found.middle)}."
+            f"Predictions miss by {theme.number(found.size)} on average, {theme.percent(found.below)} of them too low, "
+            f"median residual {theme.number(found.middle)}."
         )
-    worst = _worst(found, names)
     return (
-        f"{name}: {theme.percent(found.below, 1)} of {found.entries} {margin_axis.entry(found)} are decided wrong, "
-        f"median margin {theme.number(found.middle, 2)}{worst}."
+        f"{theme.percent(found.below, 1)} of {found.entries} {margin_axis.entry(found)} are decided wrong, "
+        f"median margin {theme.number(found.middle, 2)}{_worst(found, names)}."
     )
 
 

@@ -85,6 +85,14 @@ def test_numbers_show_residuals_and_keep_the_roc_of_pairs(opened: Opener, boards
     assert class_roc.TITLE not in titles(page)
 
 
+def test_the_threshold_stays_while_a_panel_shows_cosines(opened: Opener, boards: LocalBoards) -> None:
+    handle = [slider.key for slider in board(opened, "diabetes", "hl_gauss").slider if slider.key == "threshold"]
+    alone = board(opened, "diabetes", "hl_gauss", panels="scores,weights")
+    assert handle == ["threshold"]
+    assert [slider.key for slider in alone.slider if slider.key == "threshold"] == []
+    assert any("Predictions miss by" in caption.value for caption in alone.caption)
+
+
 def test_heads_are_a_choice(opened: Opener, boards: LocalBoards) -> None:
     page = board(opened, "digits", "infonce")
     assert score_histogram.TITLE in titles(page)

@@ -85,6 +85,13 @@ def test_axis_ends_are_powers_of_two_that_hold_every_bin() -> None:
     assert margin_axis.scale([[None]], own=True) == margin_axis.Scale(-1.0, 1.0, (1.0,))
 
 
+def test_lanes_of_very_different_reach_are_told() -> None:
+    near, far = lane(), wide(lane(), 8.0)
+    assert margin_axis.uneven([near.margins, None, far.margins])
+    assert not margin_axis.uneven([near.margins, wide(lane(), 4.0).margins])
+    assert not margin_axis.uneven([None, far.margins])
+
+
 def test_ghost_is_the_first_summary() -> None:
     now, then = lane(), replace(start(), margins=margins(5, 0.0))
     assert then.margins is not None
