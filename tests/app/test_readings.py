@@ -85,6 +85,17 @@ def test_numbers_show_residuals_and_keep_the_roc_of_pairs(opened: Opener, boards
     assert class_roc.TITLE not in titles(page)
 
 
+def test_tables_follow_the_reading(opened: Opener, boards: LocalBoards) -> None:
+    page = board(opened, "cancer", "anyloss")
+    for name in ("scores", "roc", "weights"):
+        page.session_state[f"table-{name}"] = True
+    frames = [frame.value for frame in sound(page.run()).dataframe]
+    assert len(frames) == 3  # the table of classes does not stand twice
+    assert frames[0]["of"].tolist() == ["all", "benign", "malignant"]
+    assert frames[1]["class"].tolist() == ["mean of 1", "malignant"]
+    assert frames[2]["counted"].tolist() == [189]
+
+
 def test_the_threshold_stays_while_a_panel_shows_cosines(opened: Opener, boards: LocalBoards) -> None:
     handle = [slider.key for slider in board(opened, "diabetes", "hl_gauss").slider if slider.key == "threshold"]
     alone = board(opened, "diabetes", "hl_gauss", panels="scores,weights")
