@@ -32,9 +32,9 @@ def sentence(panel: Any, shown: Sequence[Summary], options: dict[str, Any]) -> s
     return _sentence(panel, tuple(shown), _key(options))
 
 
-def table(panel: Any, shown: Sequence[Summary]) -> pd.DataFrame:
+def table(panel: Any, shown: Sequence[Summary], options: dict[str, Any]) -> pd.DataFrame:
     """A panel's numbers; nobody changes the frame."""
-    return _table(panel, tuple(shown))
+    return _table(panel, tuple(shown), _key(options))
 
 
 def map_option(shown: Sequence[Summary], data: Part) -> dict[str, Any]:
@@ -64,8 +64,9 @@ def _sentence(panel: Any, shown: tuple[Summary, ...], options: Options) -> str:
 
 
 @lru_cache(maxsize=64)
-def _table(panel: Any, shown: tuple[Summary, ...]) -> pd.DataFrame:
-    return panel.table(shown)
+def _table(panel: Any, shown: tuple[Summary, ...], options: Options) -> pd.DataFrame:
+    told: pd.DataFrame = panel.table(shown, **dict(options))
+    return told
 
 
 @lru_cache(maxsize=KEPT // 4)

@@ -9,6 +9,19 @@ from models.training.trace import TraceView
 
 
 @dataclass(frozen=True, eq=False)
+class Outputs:
+    """What the logits of a lens are of, and how hard the loss would act on one item at other margins.
+
+    The margin is that of `models.diagnostics.margins`; of a number to predict it is prediction minus target.
+    """
+
+    kind: str  # a key of models.spec.TARGETS: "class", "binary", "multilabel" or "real"
+    residual: np.ndarray | None  # (n,) prediction minus target, in the target's unit, where numbers are predicted
+    grid: np.ndarray  # (k,) margins at which the theoretical curve is given; empty if there is none
+    curve: np.ndarray  # (k,) signed weight of the item of median margin if it alone stood there, in measured units
+
+
+@dataclass(frozen=True, eq=False)
 class Lens:
     """The scores a loss really read when it gave the weights: items, two views of items, class proxies or logits."""
 
@@ -22,6 +35,7 @@ class Lens:
     push_curve: np.ndarray  # (k,) the same for a negative
     target: np.ndarray | None = None  # (n, m) graded similarity in [0, 1] that the loss read, if any
     terms: np.ndarray | None = None  # (t, n, m) of a mixture: the part of weight that each term gives
+    outputs: Outputs | None = None  # None: the scores are no logits
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,3 +74,4 @@ class Snapshot:
     why_no_unseen: str = ""
     other: np.ndarray | None = None  # (n, d) side B of the items, where z is side A; None: items have one side
     terms: Terms | None = None  # None: the loss is no mixture
+    heads: np.ndarray | None = None  # (h, n, d) the items under each of several heads; None: there is one

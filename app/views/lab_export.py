@@ -12,6 +12,7 @@ import streamlit as st
 from app import files, state
 from app.live import Lab
 from app.view import View
+from app.views import lab_readings
 from components.panels import export
 
 
@@ -43,11 +44,12 @@ def panel_files(name: str, panel: Any, lab: Lab, view: View, options: dict[str, 
     """Links to one panel's files; a file is made when its link is pressed, from what stands on screen then."""
     if not view.summaries:
         return
+    drawing, telling = lab_readings.drawing(panel, options), lab_readings.telling(panel, options)
     _links(
         lab,
-        ("PNG", f"{name}.png", "image/png", lambda: export.png(panel.figure(view.summaries, **options))),
-        ("SVG", f"{name}.svg", "image/svg+xml", lambda: export.svg(panel.figure(view.summaries, **options))),
-        ("csv", f"{name}.csv", "text/csv", lambda: export.csv(panel.table(view.summaries))),
+        ("PNG", f"{name}.png", "image/png", lambda: export.png(panel.figure(view.summaries, **drawing))),
+        ("SVG", f"{name}.svg", "image/svg+xml", lambda: export.svg(panel.figure(view.summaries, **drawing))),
+        ("csv", f"{name}.csv", "text/csv", lambda: export.csv(panel.table(view.summaries, **telling))),
     )
 
 

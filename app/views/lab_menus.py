@@ -12,7 +12,7 @@ import streamlit as st
 from app import state
 from app.live import Lab
 from app.view import View
-from app.views import lab_export
+from app.views import lab_export, lab_readings
 from components.panels import curves
 
 
@@ -51,17 +51,21 @@ def _still(view: View) -> bool:
     return view.live and not view.playing
 
 
+_OWN = "Own axis for each lane"
+_OWN_HELP = "Losses give logits of different sizes: each lane fills the axis, and its name says what 1 is."
 OPTIONS: dict[str, tuple[Option, ...]] = {
     "scores": (
         Option("counts", "score-counts", "Counts instead of density"),
         Option("log", "score-log", "Logarithmic, for the negative tail"),
         Option("ghost", "score-ghost", "Ghost of step 0", default=True),
+        Option("own", "score-own", _OWN, help=_OWN_HELP),
         Option("unseen", "score-unseen", "Unseen classes", help="Items of classes that are never trained on."),
     ),
     "roc": (
         Option("log", "roc-log", "Logarithmic false positive rate"),
         Option("unseen", "roc-unseen", "Unseen classes", help="Items of classes that are never trained on."),
     ),
+    "weights": (Option("own", "weights-own", _OWN, help=_OWN_HELP),),
     "map": (
         Option(
             "method", "map-method", "Projection", default="PCA", choices=("PCA", "UMAP"),
@@ -95,13 +99,24 @@ def table_shown(name: str) -> bool:
     return bool(state.choice(f"table-{name}", False))
 
 
+def _reading(name: str, view: View) -> tuple[Option, ...]:
+    """The switch between cosine and what the losses read, where the lanes offer more than one."""
+    readings, usual = lab_readings.offered(name, view.summaries), lab_readings.usual(name, view.summaries)
+    key = lab_readings.key(name, readings)
+    told = Option("reading", key, "What to show", default=usual, choices=readings, help=lab_readings.HELP)
+    return (told,) if len(readings) > 1 else ()
+
+
 def menu(name: str, panel: Any, lab: Lab, view: View, options: dict[str, Any]) -> None:
     """The button with three dots, and behind it the controls and the files of the panel as it stands."""
     popover = st.popover("⋯", help="Options, table and files of this panel", key=f"menu-{name}", on_change="rerun")
     if not popover.open:
         return
     with popover:
-        for option in OPTIONS.get(name, ()):
+        for option in _reading(name, view):
             option.draw(view)
+        for option in OPTIONS.get(name, ()):
+            if option.name in getattr(panel, "OPTIONS", (option.name,)):
+                option.draw(view)
         st.toggle("Show as a table", value=table_shown(name), key=f"table-{name}")
         lab_export.panel_files(name, panel, lab, view, {} if name == "map" else options)

@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from app import drawn, state
+from app import drawn
 from app.address import DEFAULT_PANELS
 from app.live import Lab
 from app.view import LaneView, View, recording
-from app.views import lab_menus, lab_tradeoff
+from app.views import lab_extras, lab_menus, lab_readings, lab_tradeoff
 from components import theme
 from components.panels import (
     curves,
@@ -40,12 +40,10 @@ PANELS: dict[str, Any] = {
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
 HEIGHT = 300
-THRESHOLD = 0.5  # cosine
 # Panels of the first, second, third draw: a browser compiles a chart in a quarter of a second, and whoever opens the
 # page shall see the first one move before the last one is ready.
 REVEAL = (1, 3, 99)
 SPOKEN_OPTIONS = ("unseen", "measure", "sweep")  # what changes the sentence of a panel, beside its look
-CURVE, HEAT = "Curve", "Heat map"
 NUMBERS_HELP = """**step** training steps done · **loss** of the last batch ·
 **AUC** chance that a positive pair scores above a negative one (1 is perfect, 0.5 is guessing),
 with its 95 % interval over items · **AUC unseen** the same on classes never trained on ·
@@ -138,15 +136,18 @@ def grid(lab: Lab, view: View) -> None:
 
 
 def _card(name: str, lab: Lab, view: View, *, ready: bool) -> None:
-    panel, summaries, options = PANELS[name], view.summaries, _shown(name, view)
+    summaries, options = view.summaries, _shown(name, view)
+    panel = lab_readings.picture(name, summaries, PANELS[name])
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{panel.TITLE}**", help=panel.HELP)
+        st.markdown(f"**{lab_readings.title(name, summaries, panel)}**", help=panel.HELP)
         lab_menus.menu(name, panel, lab, view, options)
     if not summaries or not ready:
         st.skeleton(height=HEIGHT)
         return
     if lab_menus.table_shown(name):
-        st.dataframe(drawn.table(panel, summaries), height=HEIGHT, hide_index=True)
+        st.dataframe(
+            drawn.table(panel, summaries, lab_readings.telling(panel, options)), height=HEIGHT, hide_index=True
+        )
     else:
         DRAW[name](lab, view, options)
     if name in EXTRAS:
@@ -162,23 +163,23 @@ def rehearse() -> None:
             if name == "map":
                 drawn.map_option(summaries, RunConfig.from_json(summaries[0].config).data)
                 continue
-            options: dict[str, Any] = {"threshold": THRESHOLD} if name in ("scores", "roc") else {}
+            options: dict[str, Any] = {"threshold": lab_extras.THRESHOLD} if name in ("scores", "roc") else {}
             panel.spec()
             drawn.rows(panel, summaries, options)
 
 
 def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
-    panel = PANELS[name]
+    panel = lab_readings.picture(name, view.summaries, PANELS[name])
     st.vega_lite_chart(
-        drawn.rows(panel, view.summaries, options),
+        drawn.rows(panel, view.summaries, lab_readings.drawing(panel, options)),
         panel.spec(**_spec_options(panel, options)),
         key=f"chart-{name}",
         # Streamlit makes the alt text part of the spec: one that changes at every tick would mount the chart anew. The
         # sentence with the numbers stands beside the chart, for screen readers.
-        alt=panel.TITLE,
+        alt=lab_readings.title(name, view.summaries, panel),
         width="stretch",
     )
-    spoken = drawn.sentence(panel, view.summaries, {k: v for k, v in options.items() if k in SPOKEN_OPTIONS})
+    spoken = drawn.sentence(panel, view.summaries, lab_readings.telling(panel, options, SPOKEN_OPTIONS))
     st.html(f'<span class="spoken">{escape(spoken)}</span>')
 
 
@@ -199,54 +200,16 @@ def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
     )
 
 
-def threshold() -> float:
-    """The one threshold handle that histogram and ROC share, a cosine."""
-    return float(state.get("threshold", THRESHOLD))
-
-
 def _shown(name: str, view: View) -> dict[str, Any]:
     """What a panel is drawn with: the choices of its menu, and what several panels share."""
     options = lab_menus.chosen(name)
     if name in ("scores", "roc"):
-        options["threshold"] = threshold()
+        options["threshold"] = lab_extras.threshold()
     if name == "scores":
         options["first"] = view.firsts
     if name == "tradeoff":
         options["sweep"] = lab_tradeoff.swept(view)
-    return options
-
-
-def _threshold_slider(lab: Lab, view: View) -> None:
-    st.slider(
-        "Threshold (cosine), shared with the ROC",
-        -1.0,
-        1.0,
-        THRESHOLD,
-        0.01,
-        key="threshold",
-        help="Pairs that score at or above it are accepted.",
-    )
-
-
-CONFUSION_HELP = """At the shared threshold: **TP** positive pairs accepted, **FP** negative pairs accepted,
-**TN** negative pairs refused, **FN** positive pairs refused; **TPR** and **FPR** are TP and FP as shares of their kind.
-Counts are exact at the threshold shown, the nearest one at which they are kept."""
-
-
-def _confusion(lab: Lab, view: View) -> None:
-    unseen = bool(state.choice("roc-unseen", False))
-    head = "| lane | at | TP | FP | TN | FN | TPR | FPR |"
-    rows = [head, "|" + "---|" * 8]
-    for index, summary in enumerate(view.summaries):
-        at = roc_curve.working_point(summary, threshold(), unseen)
-        cells = ["–"] * 7
-        if at is not None:
-            counts = (at.tp, at.fp, at.negatives - at.fp, at.positives - at.tp)
-            rates = (theme.percent(at.tpr, 1), theme.percent(at.fpr, 1))
-            cells = [f"{at.threshold:.2f}", *(f"{count:,}" for count in counts), *rates]
-        rows.append("| " + " | ".join([theme.badge(index), *cells]) + " |")
-    with st.container(key="confusion"):
-        st.markdown("\n".join(rows), help=CONFUSION_HELP)
+    return options | lab_readings.options(name, view)
 
 
 def _draw_tradeoff(lab: Lab, view: View, options: dict[str, Any]) -> None:
@@ -255,22 +218,10 @@ def _draw_tradeoff(lab: Lab, view: View, options: dict[str, Any]) -> None:
 
 
 def _draw_weights(lab: Lab, view: View, options: dict[str, Any]) -> None:
-    if state.get("weights-mode") == HEAT:
+    if lab_extras.heat_shown(view):
         st.plotly_chart(pair_weights.heat_map(view.summaries), key="chart-heat", config={"displaylogo": False})
     else:
-        _vega("weights", lab, view, {})
-
-
-def _weight_numbers(lab: Lab, view: View) -> None:
-    st.segmented_control(
-        "Show", (CURVE, HEAT), default=CURVE, required=True, key="weights-mode", label_visibility="collapsed",
-        help="The heat map has anchors in rows and candidates in columns, both sorted by class.",
-    )  # fmt: skip
-    for index, summary in enumerate(view.summaries):
-        if summary.weights is None:
-            st.caption(f"{theme.badge(index)} {summary.why_no_weight}")
-        else:
-            st.caption(f"{theme.badge(index)} " + " ".join(pair_weights.numbers(summary)))
+        _vega("weights", lab, view, options)
 
 
 DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {
@@ -280,10 +231,10 @@ DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {
     "weights": _draw_weights,
 }
 EXTRAS: dict[str, Callable[[Lab, View], None]] = {
-    "scores": _threshold_slider,
-    "roc": _confusion,
+    "scores": lab_extras.below_scores,
+    "roc": lab_extras.confusion,
     "tradeoff": lab_tradeoff.laboratory,
     "map": lab_tradeoff.map_controls,
-    "weights": _weight_numbers,
+    "weights": lab_extras.weight_numbers,
     "curves": _level_captions,
 }

@@ -21,6 +21,7 @@ HELP = (
     "pairs; thin line: theory. Good: the push sits on similar negatives, and no longer on those far away."
 )
 SPEC_OPTIONS = ()
+OPTIONS = ()
 DOTS = 40  # pairs of a lane on the wire
 CURVE = 25  # points of the theoretical curve on the wire
 _POSITIVE, _NEGATIVE = "pull on positives (solid)", "push on negatives (dashed)"

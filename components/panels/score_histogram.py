@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from components import theme
-from components.panels import bands
+from components.panels import bands, heights
 from components.panels.inputs import Given, summaries
 from models.diagnostics.summary import BINS, ScoreHistogram, Summary
 
@@ -21,6 +21,7 @@ HELP = (
     "common; d′ is their distance in standard deviations."
 )
 SPEC_OPTIONS = ("counts", "log")
+OPTIONS = (*SPEC_OPTIONS, "unseen", "ghost", "threshold", "first")
 EDGES = np.linspace(-1.0, 1.0, BINS + 1)
 CENTRES = (EDGES[:-1] + EDGES[1:]) / 2
 _WIDTH = 2.0 / BINS
@@ -91,12 +92,12 @@ def rows(given: Given, **options: Any) -> pd.DataFrame:
     lanes, chosen = summaries(given), Options(**options)
     shown = [_values(lane, chosen) for lane in lanes]
     ghosts = [_values(lane, chosen) for lane in _padded(chosen.first, len(lanes), chosen.ghost)]
-    low, high = _range([pair for pair in shown if pair is not None], chosen.log)
+    low, high = heights.common([side for pair in shown if pair is not None for side in pair], chosen.log)
     parts: list[dict[str, Any]] = []
     for index, lane in enumerate(lanes):
         band = bands.Band(index, len(lanes), low, high)
         parts.append(band.head(_label(index, lane, chosen.unseen)))
-        parts += [band.tick(at, text) for at, text in _ticks(low, high, chosen.log)]
+        parts += [band.tick(at, text) for at, text in heights.ticks(low, high, chosen.log)]
         if shown[index] is not None:
             parts.append(_bins(band, shown[index], ghosts[index], chosen.log))
     if chosen.threshold is not None and lanes:
@@ -122,33 +123,7 @@ def _values(summary: Summary | None, options: Options) -> Pair | None:
     if found is None:
         return None
     pair = np.asarray(found.positive, np.float64), np.asarray(found.negative, np.float64)
-    return pair if options.counts else (_density(pair[0]), _density(pair[1]))
-
-
-def _density(count: np.ndarray) -> np.ndarray:
-    total = np.nansum(count)
-    return count / (total * _WIDTH) if total > 0 else np.zeros_like(count)
-
-
-def _range(pairs: Sequence[Pair], log: bool) -> tuple[float, float]:
-    """Common floor and ceiling of all bands, as values or as their decimal logarithms."""
-    values = np.concatenate([side for pair in pairs for side in pair]) if pairs else np.empty(0)
-    values = values[np.isfinite(values) & (values > 0)]
-    if len(values) == 0:
-        return 0.0, 1.0
-    if not log:
-        return 0.0, float(values.max())
-    return float(np.floor(np.log10(values.min()))), float(np.log10(values.max()) + 1e-9)
-
-
-def _ticks(low: float, high: float, log: bool) -> list[tuple[float, str]]:
-    """One line near the top; decades, three at most, on a logarithmic height."""
-    if not log:
-        step = 10.0 ** np.floor(np.log10(high)) if high > 0 else 1.0
-        top = float(np.floor(high / step) * step)
-        return [(top, theme.number(top))]
-    decades = np.arange(np.ceil(low), np.floor(high) + 1)
-    return [(float(d), theme.number(10.0**d)) for d in decades[:: max(1, len(decades) // 2)]]
+    return pair if options.counts else (heights.density(pair[0], _WIDTH), heights.density(pair[1], _WIDTH))
 
 
 def _bins(band: bands.Band, now: Pair | None, ghost: Pair | None, log: bool) -> dict[str, Any]:
@@ -156,16 +131,10 @@ def _bins(band: bands.Band, now: Pair | None, ghost: Pair | None, log: bool) -> 
     blank = np.full(BINS, np.nan)
     positive, negative = now if now is not None else (blank, blank)
     before = ghost if ghost is not None else (blank, blank)
-    filled = np.flatnonzero(np.nansum([positive, negative, *before], axis=0) > 0)
-    keep = slice(max(filled[0] - 1, 0), filled[-1] + 2) if len(filled) else slice(0, 0)
+    keep = heights.occupied([positive, negative, *before])
 
     def height(values: np.ndarray) -> np.ndarray:
-        if not log:
-            return band.place(values[keep])
-        with np.errstate(divide="ignore"):
-            return band.place(
-                np.where(values[keep] > 0, np.log10(values[keep]), np.where(np.isnan(values[keep]), np.nan, band.low))
-            )
+        return heights.place(band, values[keep], log)
 
     return {
         "kind": "bin", "lane": theme.letter(band.lane), "floor": band.floor, "roof": band.floor + 1.0,

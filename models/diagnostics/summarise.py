@@ -4,7 +4,8 @@ import numpy as np
 
 from models.diagnostics.bootstrap import REPLICATES
 from models.diagnostics.histogram import histogram
-from models.diagnostics.items import Items, pair_scores, snapshot_items
+from models.diagnostics.items import Items, items_of, label_pairs, pair_scores, snapshot_items
+from models.diagnostics.margins import margin_profile
 from models.diagnostics.mixture import mixture_profile
 from models.diagnostics.neighbours import neighbours
 from models.diagnostics.plane import plane
@@ -59,7 +60,17 @@ def summarise(snapshot: Snapshot, frame: Frame | None = None, recent: Summary | 
         why_no_weight=snapshot.why_no_weight,
         why_no_unseen=why,
         mixture=mixture_profile(snapshot),
+        margins=margin_profile(snapshot),
+        heads=_heads(snapshot),
     )
+
+
+def _heads(snapshot: Snapshot) -> tuple[ScoreHistogram, ...] | None:
+    """Pairs of items of seen classes under each head, paired as in the histogram of the embedding itself."""
+    if snapshot.heads is None:
+        return None
+    y = snapshot.y[snapshot.seen]
+    return tuple(histogram(label_pairs(items_of(z[snapshot.seen], y))) for z in snapshot.heads)
 
 
 def _verification(items: Items, replicates: int) -> tuple[ScoreHistogram, RocCurve]:

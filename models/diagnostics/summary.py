@@ -6,6 +6,7 @@ import numpy as np
 
 BINS = 64  # bins of every score histogram, on [-1, 1], the same for every run
 CURVE_POINTS = 200  # most points of a ROC
+CLASS_POINTS = 33  # false positive rates at which the ROC of each class is given
 TRACE_POINTS = 400  # most points of a curve over steps
 RATES = (1e-1, 1e-2, 1e-3, 1e-4)  # false positive rates at which the true positive rate is told
 
@@ -94,6 +95,52 @@ class WeightProfile:
 
 
 @dataclass(frozen=True, eq=False)
+class MarginProfile:
+    """Where the items of seen classes stand towards the decision of a head, and how hard the loss acts on them.
+
+    An entry is an item; where items carry several labels, an item and a label. Its margin is the logit of its class
+    minus the highest other (`class`), the logit with the sign of the class (`binary`) or of the label (`multilabel`),
+    or prediction minus target (`real`). A group is a class, or a label. BINS bins lie between -reach and reach, a power
+    of two: 0 is an edge, and the bins of any two lanes nest.
+    """
+
+    kind: str  # a key of models.spec.TARGETS
+    reach: float
+    group: np.ndarray  # (g,) class or label
+    count: np.ndarray  # (g, BINS) entries a bin
+    below: float  # share of entries below 0: the error rate; of numbers, the share predicted too low
+    below_by: np.ndarray  # (g,) the same of each group, nan where it has no entry
+    middle: float  # median of the margins
+    middle_by: np.ndarray  # (g,)
+    size: float  # mean of |margin|: of numbers, the mean absolute error
+    roc_group: np.ndarray  # (r,) groups with a ROC against the rest; one of two classes; none for numbers
+    auc: np.ndarray  # (r,) exact, ties half; nan where one side is absent
+    fpr: np.ndarray  # (CLASS_POINTS,) rates shared by all groups; empty for numbers
+    tpr: np.ndarray  # (r, CLASS_POINTS) highest true positive rate that costs no more; nan where auc is
+    weight: np.ndarray  # (BINS,) mean weight of the entries of a bin, nan where empty; see `margins.entries`
+    weight_low: np.ndarray  # (BINS,) 10 % and 90 % quantiles in the bin
+    weight_high: np.ndarray
+    dot_margin: np.ndarray  # (k <= 200,) a fixed sample of entries
+    dot_weight: np.ndarray  # (k,)
+    dot_group: np.ndarray  # (k,)
+    grid: np.ndarray  # margins of the theoretical curve; empty if there is none
+    curve: np.ndarray
+    hardest_share: float  # of all weight, carried by the hardest 1 % of entries, in [0, 1]; nan without weight
+    effective: float  # exp of the entropy of the weight over entries: how many of them matter; nan without weight
+
+    @property
+    def entries(self) -> int:
+        """How many entries there are."""
+        return int(self.count.sum())
+
+    @property
+    def macro_auc(self) -> float:
+        """Mean AUC of the groups that have one; nan if none has."""
+        known = self.auc[np.isfinite(self.auc)]
+        return float(known.mean()) if len(known) else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
 class MixtureProfile:
     """How the losses of a mixture, each times its weight, work with and against one another; nan: not defined.
 
@@ -170,3 +217,5 @@ class Summary:
     why_no_weight: str
     why_no_unseen: str
     mixture: MixtureProfile | None = None  # None: the loss is no mixture
+    margins: MarginProfile | None = None  # None: the loss reads no logits
+    heads: tuple[ScoreHistogram, ...] | None = None  # of each head's own scores, seen classes; None: there is one head

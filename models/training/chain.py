@@ -84,6 +84,16 @@ class Chain(nn.ModuleDict):
             pool = method.change(pool, self._moment(key, x, number, training=False))[0]
         return pool if pool.scores is not None else replace(pool, scores=objective.view(pool.anchors))
 
+    @torch.no_grad()
+    def heads(self, items: Embeddings, number: int) -> np.ndarray | None:
+        """Items (n, d) under each of several heads, (h, n, d); None where no method has them."""
+        nothing = items.z[:0]  # heads stand on embeddings: they read no items
+        for (key, method), spec in zip(self._hooks, self.specs, strict=True):
+            if spec.place == "heads":
+                pools = method.change(Pool(items, None, None), self._moment(key, nothing, number, training=False))
+                return torch.stack([pool.anchors.z for pool in pools]).cpu().numpy()
+        return None
+
     def kind(self, plain: str) -> str:
         """What anchors are compared with, for display: `plain`, or what the methods make of it."""
         others = [spec for spec in self.specs if spec.place == "candidates"]

@@ -8,6 +8,7 @@ from models.objective import Objective
 from models.sensitivity import response
 from models.snapshot import Lens
 from models.spec import TooLarge
+from models.training.outputs import outputs
 from models.training.terms import weights_of_terms
 
 GRID = torch.linspace(-1.0, 1.0, 61)  # cosines at which the theoretical curves are given
@@ -35,7 +36,8 @@ def look_at(
     grid, pull, push = _curves(objective, scores)
     target = None if scores.target is None else scores.target[:rows].detach().cpu().numpy()
     terms = weights_of_terms(objective, scores, anchors, rows)
-    return Lens(s, pos, neg, seen_weight, kind, grid, pull, push, target=target, terms=terms)
+    heads = outputs(objective, scores, anchors, weight) if objective.spec.reads == "logits" else None
+    return Lens(s, pos, neg, seen_weight, kind, grid, pull, push, target=target, terms=terms, outputs=heads)
 
 
 def _curves(objective: Objective, scores: Scores) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -131,6 +131,7 @@ class Run:
             why_no_unseen=data.why_no_unseen,
             other=None if others is None else others.z.cpu().numpy(),
             terms=look_at_terms(self.objective, lambda: self._batch_of(items), data.probe_seen),
+            heads=self.chain.heads(items, self.step),
         )
 
     def save(self, folder: str | Path) -> None:

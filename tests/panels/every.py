@@ -4,9 +4,13 @@ from types import ModuleType
 from typing import Any
 
 from components.panels import (
+    class_roc,
     curves,
+    head_histogram,
+    margin_histogram,
     pair_weights,
     roc_curve,
+    sample_weights,
     score_histogram,
     score_statistics,
     spectrum,
@@ -27,5 +31,9 @@ CASES: tuple[tuple[ModuleType, dict[str, Any], dict[str, Any]], ...] = (
     (curves, {"measure": "auc"}, {}),
     (curves, {"measure": "grad_norm", "log": True}, {}),
     (spectrum, {}, {}),
+    (margin_histogram, {"log": True, "own": True}, {"first": [start()] * 4}),
+    (class_roc, {"log": True}, {"names": ("nought", "one")}),
+    (sample_weights, {}, {}),
+    (head_histogram, {}, {}),
 )
 NAMES = [f"{panel.__name__.rsplit('.', 1)[1]}-{'-'.join(spec) or 'plain'}" for panel, spec, _ in CASES]
