@@ -100,8 +100,12 @@ def _reasons(columns: Columns, roles: Roles) -> list[str]:
         if columns.kinds[name] in (NUMBER, TEXT):
             _note_numbers(reasons, columns, name)
         elif columns.kinds[name] == VECTOR:
-            values = np.asarray(columns.values[name], np.float64)
-            _note(reasons, ~np.isfinite(values).all(axis=1), f"column '{name[:40]}' has a value that is no number")
+            whole = np.isfinite(np.asarray(columns.values[name], np.float64))
+            _note(
+                reasons,
+                np.asarray(whole.min(axis=1, initial=True) < 1),
+                f"column '{name[:40]}' has a value that is no number",
+            )
     return reasons
 
 

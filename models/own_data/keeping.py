@@ -37,8 +37,11 @@ def keep(own: OwnSet, settings: Settings | None = None) -> str:
         return own.key
     payload = save({name: array.copy() for name, array in own.arrays.items()})
     _check_room(len(payload), where, settings)
-    write_atomic(path, payload)
-    write_atomic(path.with_suffix(".json"), own.about.to_json().encode())
+    try:
+        write_atomic(path, payload)
+        write_atomic(path.with_suffix(".json"), own.about.to_json().encode())
+    except OSError as error:
+        raise ValueError(f"E128 the set could not be kept: {error.strerror or error}.") from None
     return own.key
 
 
