@@ -23,7 +23,6 @@ class Assembled:
 
     own: OwnSet
     refused: tuple[RefusedRow, ...]
-    train: int  # items that a run trains on
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -71,8 +70,9 @@ def assemble(columns: Columns, roles: Roles, name: str = "own data", bounds: Bou
         items=len(items.y),
         views=items.members.shape[1],
         reads="read" in arrays,
+        train=len(train),
     )
-    return Assembled(OwnSet(about, arrays), every, len(train))
+    return Assembled(OwnSet(about, arrays), every)
 
 
 def _kind(columns: Columns, roles: Roles) -> str:
@@ -132,7 +132,8 @@ def _note(reasons: list[str], bad: np.ndarray, reason: str) -> None:
 def _training(items: Items) -> np.ndarray:
     """Items that a run trains on, by the split that every data set has."""
     nothing = np.empty((len(items.y), 0), np.float32)
-    return training_rows(Source(nothing, items.y, items.classes, target=items.target))
+    classes = items.classes or tuple(map(str, range(len(items.y))))
+    return training_rows(Source(nothing, items.y, classes, target=items.target))
 
 
 def _features(

@@ -23,7 +23,7 @@ class Items:
     rows: np.ndarray  # (r,) rows of the columns
     members: np.ndarray  # (n, v) positions in rows
     y: np.ndarray  # (n,) int64
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # empty where every item is a class of its own
     labelled: bool
     target: np.ndarray | None  # (n,) float64
     refused: list[RefusedRow]
@@ -47,7 +47,7 @@ def items_of(columns: Columns, roles: Roles, kept: np.ndarray, bounds: Bounds) -
     target = None if number is None else np.array([number[rows].mean() for rows in members])
     label = words.get(LABEL, None if merged else words.get(GROUP))
     y, classes, notes = _classes(len(members), None if label is None else [label[at] for at in first.tolist()], target)
-    labelled = len(classes) < len(y)
+    labelled = len(classes) > 0
     used = np.unique(members)
     return Items(
         rows=kept[used],
@@ -131,8 +131,8 @@ def _natural(name: str) -> tuple[tuple[int, float, str], ...]:
 
 
 def _each(count: int, notes: tuple[str, ...]) -> Named:
-    """Every item a class of its own."""
-    return np.arange(count, dtype=np.int64), tuple(f"item {k}" for k in range(count)), notes
+    """Every item a class of its own, which needs no name."""
+    return np.arange(count, dtype=np.int64), (), notes
 
 
 def _fifths(target: np.ndarray) -> Named:

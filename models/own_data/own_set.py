@@ -30,7 +30,7 @@ class About:
 
     name: str  # of the file
     kind: str  # "image", "text" or "points"
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # empty if not labelled
     labelled: bool  # False: nothing says which rows belong together, and every row is a class of its own
     roles: tuple[tuple[str, str], ...]  # of the file's columns
     notes: tuple[str, ...]  # what is odd about it, with codes
@@ -39,6 +39,7 @@ class About:
     items: int  # that the rows make
     views: int  # of each item
     reads: bool  # True: texts are read
+    train: int  # items that a run trains on while nothing is spoilt
 
     def to_json(self) -> str:
         """All fields."""
@@ -98,7 +99,7 @@ class OwnSet:
         return Source(
             np.ascontiguousarray(rows[members[:, 0]]),
             self.arrays["y"],
-            self.about.classes,
+            self.about.classes or tuple(map(str, range(len(members)))),
             views=np.ascontiguousarray(rows[members]) if members.shape[1] > 1 else None,
             texts=tuple(shown[row] for row in members[:, 0].tolist()) if shown else (),
             target=target,

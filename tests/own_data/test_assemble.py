@@ -131,7 +131,7 @@ def test_a_group_without_a_label_is_the_class() -> None:
 
 def test_without_label_group_and_target_every_item_is_a_class_of_its_own() -> None:
     own = made({"a": np.arange(40.0), "b": grid(40)[:, 0]}).own
-    assert (own.about.labelled, len(own.about.classes)) == (False, 40)
+    assert (own.about.labelled, own.about.classes, len(own.load().classes)) == (False, (), 40)
     dataset_rows = training_rows(own.load())
     assert len(dataset_rows) == 40 - 40 // 3  # nothing is held out but the probe
 
@@ -261,5 +261,5 @@ def test_build_takes_it_as_any_set(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     found = assemble(columns, guess_roles(columns))
     knobs = (("duplicates", 0.0), ("imbalance", 1.0), ("label_flips", 0.2), ("view_strength", 0.5))
     dataset = build(Part(keep(found.own), knobs), seed=1)
-    assert len(dataset.train) == found.train == 119
+    assert len(dataset.train) == found.own.about.train == 119
     assert int((dataset.y != dataset.truth).sum()) == round(0.2 * 119)
