@@ -1,20 +1,17 @@
 """The examination of an own loss, seen from outside: a limited process of its own, and a report with a line a check."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import IO, Any
 
+from models import limited
 from models.own_source import declare
 
-ROOT = Path(__file__).parents[1]
 START_S = 120.0  # to import torch on a busy machine
 LIMIT_S = 30.0  # by the clock, from when the loss is first called
 PROCESSOR_S = 25  # of processor time, from there on
@@ -81,41 +78,27 @@ def examine(text: str, name: str, limit_s: float = LIMIT_S) -> Report:
         return Report(name, "", text, (Check("declared", False, None, "", str(error)),))
     found = [Check("declared", True, float(len(spec.knobs)), "knobs", "")]
     with tempfile.TemporaryDirectory(prefix="losslab-own-") as folder:
-        child = _child(folder)
+        child = limited.start("models.examination", folder)
         try:
             found += list(_answers(child, {"name": name, "text": text}, limit_s))
         finally:
-            _end(child)
+            limited.end(child)
     missing = [key for key in CHECKS if key not in {check.key for check in found}]
     if missing and all(check.passed for check in found):
         found.append(Check(missing[0], False, None, "", _ended(child.returncode, limit_s)))
     return Report(name, spec.key, text, tuple(found))
 
 
-def _child(folder: str) -> subprocess.Popen[bytes]:
-    """A fresh interpreter with next to no environment, in an empty folder and a process group of its own."""
-    environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HOME": folder}
-    return subprocess.Popen(
-        [sys.executable, "-m", "models.examination"],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 def _answers(child: subprocess.Popen[bytes], order: dict[str, Any], limit_s: float) -> Iterator[Check]:
     """The checks as the child tells them, one JSON line each; the clock starts when it has imported torch."""
     assert child.stdin is not None
     assert child.stdout is not None
-    late = threading.Timer(START_S, _kill, (child,))
+    late = threading.Timer(START_S, limited.kill, (child,))
     late.start()
     try:
         child.stdout.readline(_MOST_LINE)  # "ready"
         late.cancel()
-        late = threading.Timer(limit_s, _kill, (child,))
+        late = threading.Timer(limit_s, limited.kill, (child,))
         late.start()
         _send(child.stdin, order)
         while len(line := child.stdout.readline(_MOST_LINE)) > 1:
@@ -133,24 +116,6 @@ def _send(pipe: IO[bytes], order: dict[str, Any]) -> None:
         pipe.close()
     except BrokenPipeError:  # it has ended already; its exit code says why
         return
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """The whole group, in case it has started others."""
-    if child.poll() is None:
-        os.killpg(child.pid, signal.SIGKILL)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """It has closed its output: give it a moment to end by itself, so that its exit code tells the reason."""
-    try:
-        child.wait(1.0)
-    except subprocess.TimeoutExpired:
-        _kill(child)
-        child.wait()
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None and not pipe.closed:
-            pipe.close()
 
 
 def _ended(code: int | None, limit_s: float) -> str:

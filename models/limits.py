@@ -36,3 +36,9 @@ def told(error: BaseException, most_mb: int) -> str:
     if isinstance(error, MemoryError) or "allocate memory" in text:
         return f"it asked for more than {most_mb} MB of memory"
     return f"{type(error).__name__}: {text}"
+
+
+def limit_open(most: int) -> None:
+    """At most so many files open at once."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, hard), min(most, hard)))

@@ -1,0 +1,176 @@
+"""Parquet, Arrow and Feather through pyarrow, rows and values counted before it is decoded."""
+
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from models.reading.cells import Fault, Values
+from models.reading.refused import MOST_VALUE, Limits, Refused, check_rows, counted, shown
+
+_AGAIN = "Copy or export it again."
+
+
+def read(
+    file: IO[bytes], kind: str, name: str, limits: Limits, *, lenient: bool
+) -> tuple[dict[str, Values], list[Fault]]:
+    """Columns by name (list columns as matrices), the rows left out (none unless lenient); raises Refused."""
+    try:
+        table = _parquet(file, name, limits) if kind == ".parquet" else _arrow(file, name, limits)
+    except Refused:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError, IndexError, UnicodeDecodeError):
+        raise Refused("E104", f"{shown(name)} is damaged: it cannot be decoded. {_AGAIN}") from None
+    if table.num_columns == 0:
+        raise Refused("E109", f"{shown(name)} has no columns.")
+    if table.num_rows == 0:
+        raise Refused("E109", f"Shape (0, {table.num_columns}): there are no rows.")
+    faults: list[Fault] = []
+    if lenient:
+        table, faults = _without_nulls(table)
+    columns = {key: values(key, column) for key, column in zip(table.column_names, table.columns, strict=True)}
+    return columns, faults
+
+
+def _parquet(file: IO[bytes], name: str, limits: Limits) -> pa.Table:
+    try:
+        opened = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+    except (pa.ArrowException, OSError):
+        raise Refused(
+            "E104", f"{shown(name)}: The Parquet footer is missing: the file is cut short. {_AGAIN}"
+        ) from None
+    told = opened.metadata
+    _check_names(opened.schema_arrow.names)
+    check_rows(told.num_rows, limits)
+    cells = sum(
+        told.row_group(g).column(c).num_values for g in range(told.num_row_groups) for c in range(told.num_columns)
+    )
+    _check_cells(cells, told.num_rows, told.num_columns, limits)
+    texts = [field.name for field in opened.schema_arrow if _is_text(field.type)]
+    file.seek(0)
+    return pq.ParquetFile(file, read_dictionary=texts, page_checksum_verification=True, pre_buffer=False).read(
+        use_threads=False
+    )
+
+
+def _arrow(file: IO[bytes], name: str, limits: Limits) -> pa.Table:
+    """The file form (Feather version 2 is the same) or the stream form."""
+    head = file.read(6)
+    file.seek(0)
+    try:
+        opened = ipc.open_file(file) if head == b"ARROW1" else ipc.open_stream(file)
+    except (pa.ArrowException, OSError):
+        raise Refused("E104", f"{shown(name)} is cut short or damaged: its schema cannot be read. {_AGAIN}") from None
+    _check_names(opened.schema.names)
+    batches, rows, cells = [], 0, 0
+    many = opened.num_record_batches if head == b"ARROW1" else None
+    for place in range(many if many is not None else 1 << 30):
+        try:
+            batch = opened.get_batch(place) if many is not None else opened.read_next_batch()
+        except StopIteration:
+            break
+        batch.validate(full=True)
+        rows, cells = rows + batch.num_rows, cells + _cells(batch)
+        check_rows(rows, limits)
+        _check_cells(cells, rows, batch.num_columns, limits)
+        batches.append(batch)
+    return pa.Table.from_batches(batches, schema=opened.schema)
+
+
+def _cells(batch: pa.RecordBatch) -> int:
+    return sum(len(column.flatten()) if _is_list(column.type) else len(column) for column in batch.columns)
+
+
+def _check_names(names: list[str]) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise Refused("E137", f"Two columns are called '{shown(name, MOST_VALUE)}'.")
+
+
+def _check_cells(cells: int, rows: int, columns: int, limits: Limits) -> None:
+    if columns > limits.columns + limits.members:
+        raise Refused(
+            "E107", f"{columns:,} columns; the limit is {limits.columns:,}. Rows must be points. Transposed? Use x.T."
+        )
+    if 4 * max(cells, rows * columns) > limits.matrix_bytes:
+        most = limits.matrix_bytes // 4
+        raise Refused(
+            "E106", f"{rows:,} rows with {cells:,} values; the limit here is {most:,} values. Upload a sample."
+        )
+
+
+def _without_nulls(table: pa.Table) -> tuple[pa.Table, list[Fault]]:
+    bad = np.zeros(table.num_rows, dtype=bool)
+    why: dict[int, Fault] = {}
+    for key, column in zip(table.column_names, table.columns, strict=True):
+        missing = np.asarray(pc.is_null(column).to_numpy(), dtype=bool)
+        for row in np.flatnonzero(missing & ~bad):
+            why[int(row)] = Fault(int(row), "E143", f"column '{shown(key, MOST_VALUE)}' is null.")
+        bad |= missing
+    if bad.all():
+        raise Refused("E109", f"No row is left: {why[0].reason} (row 0).")
+    return table.filter(pa.array(~bad)), [why[row] for row in sorted(why)]
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def values(key: str, column: pa.ChunkedArray) -> Values:
+    """One column as numbers, texts or, if it holds lists, a matrix (E111, E141 to E143)."""
+    kind, where = column.type, f"Column '{shown(key, MOST_VALUE)}'"
+    if column.null_count:
+        row = int(np.flatnonzero(pc.is_null(column).to_numpy())[0])
+        raise Refused(
+            "E143", f"{where}, row {row} is null. {counted(column.null_count, 'row')} in all. Fill or drop them."
+        )
+    if pa.types.is_dictionary(kind) and not _is_text(kind.value_type):
+        return values(key, column.cast(kind.value_type))
+    if pa.types.is_dictionary(kind) or _is_text(kind):
+        return [str(text) for text in column.to_pylist()]
+    if _is_list(kind):
+        return _matrix(where, column)
+    if pa.types.is_boolean(kind):
+        return np.asarray(column.to_numpy()).astype(np.int64)
+    if pa.types.is_decimal(kind):
+        return np.asarray(column.cast(pa.float64()).to_numpy())
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise _kind(where, kind)
+    return np.asarray(column.to_numpy())
+
+
+def _kind(where: str, kind: pa.DataType) -> Refused:
+    if pa.types.is_nested(kind):
+        what = "a struct" if pa.types.is_struct(kind) else "nested"
+        return Refused("E142", f"{where} is {what}; a list of numbers or one column per dimension is needed.")
+    mend = (
+        "Convert it, e.g. to days: (t - t.min()).days." if pa.types.is_temporal(kind) else "Leave it out or convert it."
+    )
+    return Refused("E111", f"{where}: Values of type {shown(kind, MOST_VALUE)} are not plain numbers. {mend}")
+
+
+def _matrix(where: str, column: pa.ChunkedArray) -> NDArray[Any]:
+    inner = column.type.value_type
+    if not (pa.types.is_integer(inner) or pa.types.is_floating(inner)):
+        words = "nested" if pa.types.is_nested(inner) else f"a list of {shown(inner, MOST_VALUE)}"
+        raise Refused("E142", f"{where} is {words}; a list of numbers or one column per dimension is needed.")
+    lengths = np.asarray(pc.list_value_length(column).to_numpy())
+    usual = int(np.bincount(lengths).argmax()) if lengths.size else 0
+    other = np.flatnonzero(lengths != usual)
+    if other.size:
+        row = int(other[0])
+        raise Refused("E141", f"{where}, row {row} has {counted(int(lengths[row]), 'number')}, the other rows {usual}.")
+    flat = pc.list_flatten(column)
+    if flat.null_count:
+        row = int(np.flatnonzero(pc.is_null(flat).to_numpy())[0]) // usual
+        inside = int(pc.is_null(flat).to_numpy()[row * usual : (row + 1) * usual].sum())
+        raise Refused("E143", f"{where}, row {row} has {counted(inside, 'null')}. Fill them or drop the row.")
+    return np.asarray(flat.to_numpy()).reshape(len(lengths), usual)
