@@ -42,12 +42,12 @@ def assemble(columns: Columns, roles: Roles, name: str = "own data", bounds: Bou
     kept = np.flatnonzero([not reason for reason in reasons])
     refused = [RefusedRow(int(columns.lines[row]), reason) for row, reason in enumerate(reasons) if reason]
     if not len(kept):
-        raise ValueError(f"E181 no row is left: {refused[0].reason} (line {refused[0].line}) and so on.")
+        raise ValueError(f"E191 no row is left: {refused[0].reason} (line {refused[0].line}) and so on.")
     items = items_of(columns, roles, kept, bounds)
     refused += items.refused
     if len(items.y) < bounds.fewest:
         raise ValueError(
-            f"E182 {len(items.y)} items are left of {len(columns)} rows; at least {bounds.fewest} are needed to train "
+            f"E192 {len(items.y)} items are left of {len(columns)} rows; at least {bounds.fewest} are needed to train "
             "and to measure."
         )
     check_classes(len(items.classes), bounds)
@@ -80,12 +80,12 @@ def _kind(columns: Columns, roles: Roles) -> str:
     features, read = roles.columns(FEATURE), roles.columns(READ)
     pictures = [name for name in features if columns.kinds[name] == IMAGE]
     if not features and not read:
-        raise ValueError("E181 no column is a feature: give a column of numbers, pictures or text that role.")
+        raise ValueError("E191 no column is a feature: give a column of numbers, pictures or text that role.")
     if pictures and (len(features) > 1 or read):
-        raise ValueError(f"E183 a picture stands alone: keep '{pictures[0]}' and give the other features ignore.")
+        raise ValueError(f"E193 a picture stands alone: keep '{pictures[0]}' and give the other features ignore.")
     wrong = [name for name in read if columns.kinds[name] not in (TEXT, NUMBER)]
     if wrong:
-        raise ValueError(f"E183 '{wrong[0][:40]}' is no text: give it the role feature or ignore.")
+        raise ValueError(f"E193 '{wrong[0][:40]}' is no text: give it the role feature or ignore.")
     return "image" if pictures else "points" if features else "text"
 
 

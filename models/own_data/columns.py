@@ -8,7 +8,10 @@ import numpy as np
 
 NUMBER, TEXT, VECTOR, IMAGE = "number", "text", "vector", "image"
 KINDS = (NUMBER, TEXT, VECTOR, IMAGE)
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})  # cells of text that say that nothing is there
+_NOTHING = frozenset({"", "nan"})  # what no label can be called
+MISSING = frozenset(
+    {"", "na", "n/a", "nan", "null", "none", "?"}
+)  # cells of a column of numbers that say that nothing is there
 Column = np.ndarray | Sequence[str]
 
 
@@ -54,7 +57,8 @@ class Columns:
         column = self.values[name]
         if isinstance(column, np.ndarray) and column.dtype.kind in "fiub":
             return [number_word(value) for value in column.tolist()]
-        return ["" if is_missing(cell) else str(cell).strip() for cell in column]
+        texts = [str(cell).strip() for cell in column]
+        return ["" if text.lower() in _NOTHING else text for text in texts]
 
 
 def kind_of(column: Column) -> str:

@@ -42,7 +42,7 @@ def path_of(key: str, where: Path | None = None) -> Path:
     """The file of arrays that belongs to a key; raises ValueError if it is no such key."""
     digits = key.removeprefix(OWN)
     if not is_own_data(key) or not _DIGITS.fullmatch(digits):
-        raise ValueError(f"E184 a data set of your own is called own: and {DIGITS} of 0-9 and a-f, got {key[:40]!r}")
+        raise ValueError(f"E194 a data set of your own is called own: and {DIGITS} of 0-9 and a-f, got {key[:40]!r}")
     return (folder() if where is None else where) / f"{digits}.safetensors"
 
 
@@ -52,7 +52,7 @@ def find(key: str) -> OwnData:
     page = path.with_suffix(".json")
     if not (path.is_file() and page.is_file()):
         raise ValueError(
-            f"E184 the data set {key} is not on this server: it stays where it was uploaded. "
+            f"E194 the data set {key} is not on this server: it stays where it was uploaded. "
             "Upload the same file here and give its columns the same roles"
         )
     return _described(path, page.stat().st_mtime_ns)
@@ -72,7 +72,7 @@ def about_of(path: Path) -> About:
 
 
 def _damaged(path: Path, why: str) -> str:
-    return f"E185 the data set {OWN}{path.stem} is damaged ({why}): delete it and upload its file again"
+    return f"E195 the data set {OWN}{path.stem} is damaged ({why}): delete it and upload its file again"
 
 
 @lru_cache(maxsize=2)

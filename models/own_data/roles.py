@@ -26,13 +26,14 @@ ALLOWED = {
     IMAGE: (FEATURE, IGNORE),
 }
 _LABELS = re.compile(r"(class(es|_?(name|label|id))?|labels?|target|species|category|y|kind|diagnosis|sentiment)", re.I)
+_LABEL = re.compile(r"(label|class)(s|es)?", re.I)
 _GROUPS = re.compile(r"(group|item|instance|pair|subject|identity)(_?id)?", re.I)
 _TARGETS = re.compile(r"(target|y|score|rating|price|value)", re.I)
 _INDICES = re.compile(r"(|index|idx|id|row|no|nr|unnamed: ?\d+|__index_level_\d+__)", re.I)
 _FEW = 20  # whole numbers of so many values are still taken for classes
 _MANY = 200  # texts of more values are not
 _LONG = 40  # characters of a class name, on average
-_NUMERIC, _EMPTY = 0.5, 0.2  # share of cells that make a text column numbers; empty ones that make it useless
+_NUMERIC, _EMPTY = 0.5, 0.2  # share of cells that make a text one of numbers; without one that make it useless
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class Roles:
     def with_role(self, column: str, role: str) -> "Roles":
         """Give a column a role; where only one can have it, the one that had it is ignored from now on."""
         if column not in dict(self.of):
-            raise ValueError(f"E180 no column called {column!r}; the columns are: {_named(self)}")
+            raise ValueError(f"E190 no column called {column!r}; the columns are: {_named(self)}")
         if role not in WORDS:
-            raise ValueError(f"E180 no role called {role!r}; the roles are: {', '.join(WORDS)}")
+            raise ValueError(f"E190 no role called {role!r}; the roles are: {', '.join(WORDS)}")
         freed = {name: IGNORE if role in ONCE and its == role else its for name, its in self.of}
         return Roles(tuple((freed | {column: role}).items()))
 
@@ -97,9 +98,7 @@ def _first(columns: Columns, name: str) -> str:
         return FEATURE
     values = columns.numbers(name)
     there = np.isfinite(values)
-    if kind == TEXT and there.mean() < _NUMERIC:
-        return IGNORE
-    if (kind == NUMBER and there.mean() < 1 - _EMPTY) or (_INDICES.fullmatch(name) and _counts(values)):
+    if there.mean() < 1 - _EMPTY or (_INDICES.fullmatch(name) and _counts(values)):
         return IGNORE
     return FEATURE
 
@@ -110,7 +109,9 @@ def _counts(values: np.ndarray) -> bool:
 
 
 def _label(columns: Columns, guessed: Mapping[str, str]) -> str | None:
-    able = [name for name in columns.names if _could_be_label(columns, name)]
+    sure = [name for name in columns.names if _LABEL.fullmatch(name) and columns.kinds[name] in (TEXT, NUMBER)]
+    single = [name for name in sure if len(set(columns.words(name)) - {""}) == 1]
+    able = [name for name in columns.names if _could_be_label(columns, name) or name in single]
     named = [name for name in able if _LABELS.fullmatch(name)]
     if named:
         return named[-1]

@@ -213,10 +213,10 @@ def test_classes_that_look_alike_are_noted() -> None:
 @pytest.mark.parametrize(
     ("values", "roles", "words"),
     [
-        ({"label": MOODS}, {}, "E181 no column is a feature"),
-        ({"a": [np.nan] * 40, "label": MOODS}, {"a": "feature"}, "E181 no row is left: column 'a' is empty"),
-        ({"a": [1.0] * 6, "label": MOODS[:6]}, {}, "E182 6 items are left of 6 rows; at least 12"),
-        ({"a": grid(40), "b": np.arange(40.0), "label": MOODS}, {"a": "text"}, "E183 'a' is no text"),
+        ({"label": MOODS}, {}, "E191 no column is a feature"),
+        ({"a": [np.nan] * 40, "label": MOODS}, {"a": "feature"}, "E191 no row is left: column 'a' is empty"),
+        ({"a": [1.0] * 6, "label": MOODS[:6]}, {}, "E192 6 items are left of 6 rows; at least 12"),
+        ({"a": grid(40), "b": np.arange(40.0), "label": MOODS}, {"a": "text"}, "E193 'a' is no text"),
     ],
 )
 def test_columns_that_make_no_set_are_refused(values: dict[str, Any], roles: dict[str, str], words: str) -> None:
@@ -226,7 +226,7 @@ def test_columns_that_make_no_set_are_refused(values: dict[str, Any], roles: dic
 
 def test_a_picture_stands_alone() -> None:
     columns = Columns({**digits().values, "a": np.arange(120.0)}, np.arange(120))
-    with pytest.raises(ValueError, match=r"^E183 a picture stands alone: keep 'image'"):
+    with pytest.raises(ValueError, match=r"^E193 a picture stands alone: keep 'image'"):
         assemble(columns, guess_roles(columns))
 
 

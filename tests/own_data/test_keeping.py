@@ -88,7 +88,7 @@ def test_another_process_finds_it_by_its_home(home: Settings) -> None:
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("key", ["own:0123456789ab", "own:../../x", "own:0123456789AB", "own:"])
 def test_a_key_that_is_not_here_is_one_sentence(key: str) -> None:
-    with pytest.raises(ValueError, match=r"^E184 (the data set own:0123456789ab is not on this server|a data set of)"):
+    with pytest.raises(ValueError, match=r"^E194 (the data set own:0123456789ab is not on this server|a data set of)"):
         RunConfig(data=Part(key))
 
 
@@ -112,10 +112,10 @@ def test_a_damaged_set_is_told_and_can_be_deleted(home: Settings) -> None:
     for spoilt in (good[:-8] + bytes(8), good[:100], b""):
         path.write_bytes(spoilt)
         kept.opened.cache_clear()
-        with pytest.raises(ValueError, match=rf"^E185 the data set {key} is damaged"):
+        with pytest.raises(ValueError, match=rf"^E195 the data set {key} is damaged"):
             find("data", key).load()
     path.with_suffix(".json").write_text("{}", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"^E185 .* \(KeyError\)"):
+    with pytest.raises(ValueError, match=r"^E195 .* \(KeyError\)"):
         find("data", key)
     assert [one.name for one in listed()] == ["damaged"]
     delete(key)

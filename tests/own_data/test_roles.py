@@ -39,7 +39,12 @@ def test_wine_has_thirteen_features_and_a_label() -> None:
         ),
         ({"title": TEXTS, "a": NUMBERS[:, 0], "class": MOODS}, {"title": "ignore", "a": "feature", "class": "label"}),
         ({"a": NUMBERS[:, 0], "gaps": [1.0] * 20 + [np.nan] * 20}, {"a": "feature", "gaps": "ignore"}),
-        ({"a": ["1", "2", "x", "4"] * 10, "label": MOODS}, {"a": "feature", "label": "label"}),
+        ({"a": ["1", "2", "3", "4", "x"] * 8, "label": MOODS}, {"a": "feature", "label": "label"}),
+        (
+            {"a": ["1", "2", "x"] * 13 + ["1"], "b": NUMBERS[:, 0], "label": MOODS},
+            {"a": "ignore", "b": "feature", "label": "label"},
+        ),
+        ({"a": [1, 2] * 20, "label": ["only"] * 40}, {"a": "feature", "label": "label"}),
         ({"code": [101, 101, 102, 102] * 10, "a": NUMBERS[:, 0]}, {"code": "label", "a": "feature"}),
     ],
 )
@@ -77,7 +82,7 @@ def test_every_kind_may_be_ignored_and_every_guess_is_allowed() -> None:
 
 @pytest.mark.parametrize(("column", "role"), [("b", "label"), ("a", "boss")])
 def test_an_unknown_column_or_role_is_told(column: str, role: str) -> None:
-    with pytest.raises(ValueError, match=r"^E180 no (column|role) called"):
+    with pytest.raises(ValueError, match=r"^E190 no (column|role) called"):
         Roles((("a", "label"),)).with_role(column, role)
 
 
