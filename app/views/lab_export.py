@@ -20,7 +20,7 @@ def forms(lab: Lab, view: View) -> None:
     st.markdown("**Link** to this experiment: data, lanes, knobs and their changes, seed, panels")
     st.code(f"{st.context.url or ''}?{state.link(lab.setup())}".split("&live=")[0], language=None, wrap_lines=True)
     configs = [json.loads(lane.config.to_json()) for lane in view.lanes]
-    _links(
+    links(
         lab,
         ("Configs (JSON)", "lanes.json", "application/json", lambda: json.dumps(configs, indent=1).encode()),
         ("Step table (csv)", "steps.csv", "text/csv", lambda: export.csv(_steps(view))),
@@ -43,7 +43,7 @@ def panel_files(name: str, panel: Any, lab: Lab, view: View, options: dict[str, 
     """Links to one panel's files; a file is made when its link is pressed, from what stands on screen then."""
     if not view.summaries:
         return
-    _links(
+    links(
         lab,
         ("PNG", f"{name}.png", "image/png", lambda: export.png(panel.figure(view.summaries, **options))),
         ("SVG", f"{name}.svg", "image/svg+xml", lambda: export.svg(panel.figure(view.summaries, **options))),
@@ -51,7 +51,7 @@ def panel_files(name: str, panel: Any, lab: Lab, view: View, options: dict[str, 
     )
 
 
-def _links(lab: Lab, *offered: tuple[str, str, str, Callable[[], bytes]]) -> None:
+def links(lab: Lab, *offered: tuple[str, str, str, Callable[[], bytes]]) -> None:
     """A row of links: label, file name, media type, maker."""
     made = [
         (label, name, files.OFFERS.offer(lab.page.ticket, name, media, make)) for label, name, media, make in offered
