@@ -10,7 +10,7 @@ from models.own_data import kept
 from models.own_data.bounds import MEGABYTE
 from models.own_data.own_set import OWN, OwnSet
 from models.settings import Settings
-from models.training.keep import write_atomic
+from models.writing import write_atomic
 
 FREE_MB = 1024  # of the disk that are left alone
 
