@@ -13,11 +13,6 @@ PICTURE, FOLDER = "picture", "folder"  # columns of a zip
 _HEADLESS = "W212"  # the reader's note that a text has no header
 
 
-def is_file(word: str) -> bool:
-    """True for a word of the command line that names a file and no data set."""
-    return Path(word).suffix.lower() in SUFFIXES or "/" in word or "\\" in word
-
-
 def read(path: Path, name: str = "", limits: Limits = PAGE) -> tuple[Columns, tuple[str, ...]]:
     """Columns and notes of a file, which `name` stands for in messages; raises ValueError with code and remedy.
 

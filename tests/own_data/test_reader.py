@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from models.own_data.assemble import assemble
-from models.own_data.reader import is_file, read
+from models.own_data.reader import read
 from models.own_data.roles import guess_roles
 from models.reading.refused import Limits
 from tests.own_data.helpers import digits, wine
@@ -103,11 +103,3 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path, name: str, content:
 def test_too_many_rows_are_refused_before_they_are_roles(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^E106 "):
         read(written(tmp_path, "long.csv", "a,b\n" + "1,2\n" * 300), limits=Limits(rows=200))
-
-
-@pytest.mark.parametrize(
-    ("word", "wanted"),
-    [("digits", False), ("own:0123456789ab", False), ("a.csv", True), ("A.ZIP", True), ("./x", True), ("pml", False)],
-)
-def test_a_word_is_a_file_or_a_set(word: str, wanted: bool) -> None:
-    assert is_file(word) == wanted
