@@ -187,7 +187,7 @@ def _standardised(raw: np.ndarray, trained: np.ndarray, names: list[str]) -> tup
     if still.any():
         listed = ", ".join(name[:40] for name in np.array(names)[still][:5])
         notes.append(f"W206 {int(still.sum())} of {len(names)} features never change and say nothing: {listed}.")
-    repeated = len(raw) - len(np.unique(raw, axis=0))
+    repeated = len(raw) - len({row.tobytes() for row in raw})
     if repeated:
         notes.append(
             f"W205 {repeated:,} of {len(raw):,} rows repeat an earlier row: some may be trained on and measured."

@@ -1,7 +1,7 @@
 """Columns of a user's file as the roles are given to them, whatever kind of file they came from."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +33,7 @@ class Columns:
     values: Mapping[str, Column]
     lines: np.ndarray  # (n,) where each row stands in the file
     refused: tuple[RefusedRow, ...] = ()  # rows that the reader left out
+    _numbers: dict[str, np.ndarray] = field(default_factory=dict, init=False)  # texts take a second a million to read
 
     def __len__(self) -> int:
         """Rows."""
@@ -50,7 +51,18 @@ class Columns:
 
     def numbers(self, name: str) -> np.ndarray:
         """A column as (n,) float64, nan where a cell holds no number."""
-        return as_numbers(self.values[name])
+        if name not in self._numbers:
+            self._numbers[name] = as_numbers(self.values[name])
+        return self._numbers[name]
+
+    def different(self, name: str) -> tuple[int, int]:
+        """How many cells of a column of numbers or texts hold something, and how many different things."""
+        if self.kinds[name] == NUMBER:
+            values = self.numbers(name)
+            values = values[~np.isnan(values)]
+            return len(values), len(np.unique(values))
+        words = [word for word in self.words(name) if word]
+        return len(words), len(set(words))
 
     def words(self, name: str) -> list[str]:
         """A column of numbers or texts as n texts without blanks around them; empty where nothing is there."""
@@ -83,7 +95,7 @@ def number_word(value: float) -> str:
 def as_numbers(column: Column) -> np.ndarray:
     """(n,) float64, nan where a cell holds no number."""
     if isinstance(column, np.ndarray) and column.dtype.kind != "U":
-        return column.astype(np.float64)
+        return np.asarray(column, np.float64)
     return np.array([_number(cell) for cell in column], np.float64)
 
 

@@ -40,8 +40,8 @@ def items_of(columns: Columns, roles: Roles, kept: np.ndarray, bounds: Bounds) -
     words = {role: _picked(columns, name, kept) for role, name in names.items() if name is not None and role != TARGET}
     number = None if names[TARGET] is None else columns.numbers(str(names[TARGET]))[kept]
     merged = GROUP in words and (LABEL in words or number is not None)
-    groups = words[GROUP] if merged else [str(row) for row in range(len(kept))]
-    members, odd = _members(groups, words.get(LABEL), bounds.views)
+    alone: tuple[np.ndarray, list[tuple[int, str]]] = (np.arange(len(kept))[:, None], [])
+    members, odd = _members(words[GROUP], words.get(LABEL), bounds.views) if merged else alone
     refused = [RefusedRow(int(columns.lines[kept[at]]), reason) for at, reason in odd]
     first = members[:, 0]
     target = None if number is None else np.array([number[rows].mean() for rows in members])

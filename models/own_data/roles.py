@@ -110,7 +110,7 @@ def _counts(values: np.ndarray) -> bool:
 
 def _label(columns: Columns, guessed: Mapping[str, str]) -> str | None:
     sure = [name for name in columns.names if _LABEL.fullmatch(name) and columns.kinds[name] in (TEXT, NUMBER)]
-    single = [name for name in sure if len(set(columns.words(name)) - {""}) == 1]
+    single = [name for name in sure if columns.different(name)[1] == 1]
     able = [name for name in columns.names if _could_be_label(columns, name) or name in single]
     named = [name for name in able if _LABELS.fullmatch(name)]
     if named:
@@ -125,16 +125,15 @@ def _could_be_label(columns: Columns, name: str) -> bool:
     kind = columns.kinds[name]
     if kind not in (TEXT, NUMBER) or not len(columns):
         return False
-    words = [word for word in columns.words(name) if word]
-    different = len(set(words))
-    if not 2 <= different <= len(words) / 2:
+    held, different = columns.different(name)
+    if not 2 <= different <= held / 2:
         return False
     values = columns.numbers(name)
-    if np.isfinite(values).mean() > _NUMERIC:
-        known = values[np.isfinite(values)]
+    known = values[np.isfinite(values)]
+    if len(known) > _NUMERIC * len(values):
         many = _LABELS.fullmatch(name) is not None and _TARGETS.fullmatch(name) is None and different <= len(known) / 5
         return bool((known == np.rint(known)).all()) and (different <= _FEW or many)
-    return different <= _MANY and float(np.mean([len(word) for word in words])) <= _LONG
+    return different <= _MANY and sum(map(len, columns.words(name))) <= _LONG * held
 
 
 def _fits(role: str, columns: Columns, name: str, guessed: Mapping[str, str]) -> bool:
@@ -142,8 +141,8 @@ def _fits(role: str, columns: Columns, name: str, guessed: Mapping[str, str]) ->
     if kind not in (TEXT, NUMBER) or guessed[name] == LABEL:
         return False
     if role == GROUP:
-        words = [word for word in columns.words(name) if word]
-        return len(words) > 0 and 2 <= len(set(words)) <= len(words) / 1.5
+        held, different = columns.different(name)
+        return 2 <= different <= held / 1.5
     return LABEL not in guessed.values() and guessed[name] == FEATURE
 
 
