@@ -81,8 +81,9 @@ def pictures(columns: Columns) -> np.ndarray | None:
 
 
 def with_controls(roles: Roles) -> tuple[str, ...]:
-    """Columns whose role can be chosen one by one: those that are no plain features first."""
-    names = sorted((name for name, _ in roles.of), key=lambda name: roles[name] in ("feature", "ignore"))
+    """Columns whose role can be chosen one by one: those with a special role first, plain features last."""
+    given = dict(roles.of)
+    names = sorted(given, key=lambda name: {"ignore": 1, "feature": 2}.get(given[name], 0))
     kept = set(names[:SHOWN_COLUMNS])
     return tuple(name for name, _ in roles.of if name in kept)
 

@@ -54,7 +54,8 @@ def _uploaded(lab: Lab, upload: Upload) -> None:
     _roles(upload)
     for note in upload.notes:
         st.caption(note)
-    made = upload.made()
+    with st.spinner("Sorting the rows", show_time=True):  # a million take seconds
+        made = upload.made()
     if isinstance(made, str):
         st.error(made)
     else:
@@ -74,10 +75,11 @@ def _roles(upload: Upload) -> None:
     assert upload.columns is not None, "only a file that was read has roles"
     names = own_data.with_controls(upload.roles)
     with st.container(key="mine-roles"):
+        halves = st.columns(2)
         for place, name in enumerate(names):
             allowed = ALLOWED[upload.columns.kinds[name]]
             key = f"mine-role-{upload.token[-8:]}-{place}-{upload.round}"
-            st.selectbox(
+            halves[place % 2].selectbox(
                 name[:60] or "(no name)",
                 allowed,
                 index=allowed.index(upload.roles[name]),

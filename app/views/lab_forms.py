@@ -19,7 +19,7 @@ from models.own_data.kept import is_own_data
 from models.spec import Knob
 from models.training.config import OPTIMISERS, SAMPLERS, SEED, Part, pairings, part_knobs
 
-_FROM = ("Built-in sets", "Your own data")
+FROM, _FROM = "from", ("Built-in sets", "Your own data")
 PAIRING_WORDS = {
     "label": "By label: items of one class are positives",
     "views": "Two views of each item: no label is used",
@@ -41,10 +41,10 @@ def data(lab: Lab) -> None:
         _FROM,
         default=_FROM[own],
         required=True,
-        key=f"from-{lab.page.round}",
+        key=FROM,
         label_visibility="collapsed",
     )
-    if state.get(f"from-{lab.page.round}", _FROM[own]) == _FROM[1]:
+    if state.get(FROM, _FROM[own]) == _FROM[1]:
         lab_data.form(lab)
         if not own:
             return

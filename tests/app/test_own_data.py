@@ -34,7 +34,7 @@ def form(opened: Opener) -> Callable[..., AppTest]:
 
     def at(**query: Any) -> AppTest:
         page = opened(**{"lane": ["infonce", "supcon"], **query})
-        return sound(group(page, "from-").set_value("Your own data").run())
+        return sound(group(page, "from").set_value("Your own data").run())
 
     return at
 
@@ -163,12 +163,12 @@ def test_kept_sets_are_used_again_and_deleted(form: Callable[..., AppTest], boar
     (key,) = keys_in_use(boards)
     page = sound(page.selectbox(key="mine-kept").set_value(key).run())
     assert page.button(key="mine-delete").disabled  # a board trains on it
-    page = sound(group(page, "from-").set_value("Built-in sets").run())
+    page = sound(group(page, "from").set_value("Built-in sets").run())
     box = next(box for box in page.selectbox if str(box.key).startswith("data-"))
     assert box.value is None
     page = sound(box.set_value("digits").run())
     assert keys_in_use(boards) == {"digits"}
-    page = sound(group(page, "from-").set_value("Your own data").run())
+    page = sound(group(page, "from").set_value("Your own data").run())
     page = sound(page.selectbox(key="mine-kept").set_value(key).run())
     page = press(page, "mine-again")
     assert keys_in_use(boards) == {key}
@@ -208,9 +208,9 @@ def test_wide_files_have_twelve_boxes_and_a_summary() -> None:
     found = guess_roles(columns)
     named = own_data.with_controls(found)
     assert len(named) == 12
-    assert "label" in named
+    assert {"label", "note"} < set(named)
     others = [name for name in columns.names if name not in named]
-    assert own_data.summary(found, others) == "e11 … e383: feature (373); note: ignore (1)"
+    assert own_data.summary(found, others) == "e10 … e383: feature (374)"
     assert own_data.summary(Roles((("a", "text"),)), ["a"]) == "a: text (1)"
 
 
