@@ -8,7 +8,7 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from models.catalogue import discover
+from models.catalogue import find
 from models.data_preview import thumbnail_uri
 from models.training.config import Part, part_knobs
 from models.training.dataset import load_source
@@ -18,14 +18,14 @@ Own = tuple[tuple[str, object], ...]  # the data set's own knobs, corruption lef
 
 
 def _own(part: Part) -> Own:
-    own = {knob.name for knob in discover("data")[part.key].SPEC.knobs}
+    own = {knob.name for knob in find("data", part.key).SPEC.knobs}
     return tuple((name, value) for name, value in part.knobs if name in own)
 
 
 @lru_cache(maxsize=64)
 def class_names(part: Part) -> dict[int, str]:
     """Class names by label; read without the items where the data set names its classes beforehand."""
-    named = getattr(discover("data")[part.key], "CLASSES", None)
+    named = getattr(find("data", part.key), "CLASSES", None)
     return dict(enumerate(load_source(part.key, _own(part)).classes if named is None else named))
 
 
@@ -39,8 +39,8 @@ def pictures(part: Part, items: np.ndarray) -> dict[int, str] | None:
 
 @lru_cache(maxsize=4096)
 def _picture(key: str, row: int) -> tuple[str, bytes]:
-    """(media type, bytes); raises ValueError if there is no such item."""
-    knobs = tuple((knob.name, knob.default) for knob in discover("data")[key].SPEC.knobs)
+    """(media type, bytes); raises ValueError if there is no such data set or item."""
+    knobs = tuple((knob.name, knob.default) for knob in find("data", key).SPEC.knobs)
     head, _, body = thumbnail_uri(load_source(key, knobs), row).partition(",")
     return head.removeprefix("data:").removesuffix(";base64"), b64decode(body)
 
@@ -48,8 +48,6 @@ def _picture(key: str, row: int) -> tuple[str, bytes]:
 async def picture(request: Request) -> Response:
     """Answer /items/<data set>/<row> with a small picture."""
     key, row = request.path_params["key"], request.path_params["row"]
-    if key not in discover("data"):
-        return Response("No such data set.", 404)
     try:
         media, body = await asyncio.to_thread(_picture, key, row)
     except ValueError as error:

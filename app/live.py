@@ -230,6 +230,12 @@ class Lab:
             self.attempt(lambda: found.append(self.player.snapshot(lane.id)))
         return found[0] if found else None
 
+    def uses(self, data: str) -> bool:
+        """True if a board that is open on this server trains on this data set."""
+        boards = startup.boards()
+        players = [player for board in boards.open_ids() if (player := boards.get(board)) is not None]
+        return any(lane.config.data.key == data for player in players for lane in player.state().lanes)
+
     def attempt(self, command: Callable[[], object]) -> None:
         """Carry out a command of the board; a refusal becomes the page's message."""
         try:

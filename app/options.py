@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from models.training.config import Part, RunConfig
 CONFIG_BYTES = 1_000_000
 PARTS = {field.name: field.default.key for field in fields(RunConfig) if isinstance(field.default, Part)}
 _EXCLUDES = {
-    "config": ("resume", "loss", "data", "method"),
-    "resume": ("loss", "data", "method", "steps", "seed", "out"),
+    "config": ("resume", "loss", "data", "label", "method"),
+    "resume": ("loss", "data", "label", "method", "steps", "seed", "out"),
 }
 
 
@@ -42,7 +43,18 @@ def raw_config(args: argparse.Namespace) -> dict[str, Any]:
             raw[name] = _value(getattr(args, name))
     for item in sorted(args.set, key=_is_knob):  # parts first, then their knobs
         _set(raw, item)
-    return raw
+    return _with_own_file(args, raw)
+
+
+def _with_own_file(args: argparse.Namespace, raw: dict[str, Any]) -> dict[str, Any]:
+    """--data may name a file: only then is what reads it imported."""
+    if args.data is None or not (Path(args.data).suffix or os.sep in args.data):
+        if args.label is not None:
+            raise Refused("--label needs --data FILE: it names the file's column that holds the class")
+        return raw
+    from app.own_file import with_file
+
+    return with_file(raw, Path(args.data), args.label)
 
 
 def read(path: Path) -> dict[str, Any]:

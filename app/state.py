@@ -11,6 +11,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.address import Setup, default_setup, from_query, to_query
 from app.files import ticket
+from app.own_data import Upload
 from models.examine import Report
 
 _PAGE = "page"
@@ -37,6 +38,7 @@ class PageState:
     choices: dict[str, Any] = field(default_factory=dict)  # of controls that are not always drawn
     echoes: dict[str, float] = field(default_factory=dict)  # presses that came with a tick, and when
     ticking: list[str] = field(default_factory=lambda: ["none yet"])  # the fragment that ticks, as a run names it
+    upload: Upload | None = None  # a file of data on the form
     own: Report | None = None  # the last examination of a loss written here
     own_drawn: Report | None = None  # the one that stands on the page
     added: int = 0  # lanes added so far: names the box that adds the next

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from io import BytesIO
+from textwrap import wrap
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image, ImageDraw
 from models.data_common import Source
 
 SIDE = 56  # pixels of a preview's longer side
+_SIGN, _LINE, _ROOM = 4, 22, 5  # characters of a sign and of a line of text, lines
 _INK = 40  # grey of drawn lines, 0 black
 
 
@@ -25,12 +27,27 @@ def thumbnail_uri(source: Source, row: int) -> str:
     if not source.texts:
         return "data:image/png;base64," + b64encode(_png(source, row)).decode()
     sign, _, name = source.texts[row].partition(" ")
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * SIDE}" height="{SIDE}">'
-        f'<text x="50%" y="55%" font-size="24" text-anchor="middle">{escape(sign)}</text>'
-        f'<text x="50%" y="92%" font-size="9" text-anchor="middle">{escape(name.partition(" · ")[0])}</text></svg>'
-    )
+    drawn = _sign(sign, name.partition(" · ")[0]) if len(sign) <= _SIGN else _lines(source.texts[row])
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" width="{2 * SIDE}" height="{SIDE}">{drawn}</svg>'
     return "data:image/svg+xml;base64," + b64encode(svg.encode()).decode()
+
+
+def _sign(sign: str, name: str) -> str:
+    """One sign large, its name small below."""
+    return (
+        f'<text x="50%" y="55%" font-size="24" text-anchor="middle">{escape(sign)}</text>'
+        f'<text x="50%" y="92%" font-size="9" text-anchor="middle">{escape(name)}</text>'
+    )
+
+
+def _lines(text: str) -> str:
+    """The beginning of a text in as many small lines as there is room for; what XML cannot hold is left out."""
+    kept = "".join(letter if letter.isprintable() else " " for letter in text)
+    lines = wrap(kept, _LINE, max_lines=_ROOM, placeholder="…")
+    step = SIDE // (_ROOM + 1)
+    return "".join(
+        f'<text x="3" y="{step * (k + 1)}" font-size="9">{escape(line)}</text>' for k, line in enumerate(lines)
+    )
 
 
 def _check(source: Source, row: int) -> None:
@@ -48,9 +65,15 @@ def _png(source: Source, row: int) -> bytes:
 
 
 def _picture(item: np.ndarray, source: Source) -> Image.Image:
-    grey = np.rint(255 * np.clip(item[0], 0.0, 1.0)).astype(np.uint8)
-    scale = max(SIDE // max(grey.shape), 1)
-    return Image.fromarray(grey).resize((grey.shape[1] * scale, grey.shape[0] * scale), Image.Resampling.NEAREST)
+    """Grey from one channel, colour from three; small ones grow by a whole factor, large ones shrink."""
+    pixels = np.rint(255 * np.clip(item, 0.0, 1.0)).astype(np.uint8)
+    picture = Image.fromarray(np.moveaxis(pixels, 0, 2) if len(pixels) == 3 else pixels[0])
+    longer = max(picture.size)
+    if longer > 2 * SIDE:
+        picture.thumbnail((2 * SIDE, 2 * SIDE))
+        return picture
+    scale = max(SIDE // longer, 1)
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
 def _line(item: np.ndarray, source: Source) -> Image.Image:

@@ -36,6 +36,7 @@ class Settings:
     own_workers: int = 2  # processes that run them
     own_call_s: float = 10.0  # that one step with such a loss may take
     own_memory_mb: int = 2048  # that such a loss may use
+    own_data_mb: int = 1024  # that data sets of one's own may take on disk, all together
     checkpoint_s: float = 2.0
     summary_s: float = 0.5  # between two summaries of a lane that trains
     slice_s: float = 0.15  # training between two looks at the commands
@@ -72,11 +73,16 @@ _RANGES: dict[str, tuple[float, float]] = {
     "OWN_WORKERS": (1, 64),
     "OWN_CALL_S": (0.1, 3600),
     "OWN_MEMORY_MB": (64, 1_000_000),
+    "OWN_DATA_MB": (1, 1_000_000),
     "CHECKPOINT_S": (0.1, 3600),
     "SUMMARY_S": (0.05, 60),
 }
 _FIELDS = {name: name.lower() for name in _RANGES}
-_WHOLE = {"lanes", "boards", "sessions", "steps", "workers", "side_workers", "nice", "own_workers", "own_memory_mb"}
+_WHOLE = {"lanes", "boards", "sessions", "steps", "workers", "side_workers", "nice"} | {
+    "own_workers",
+    "own_memory_mb",
+    "own_data_mb",
+}
 
 
 def _number(given: Mapping[str, str], name: str, low: float, high: float) -> float:

@@ -178,6 +178,7 @@ class DataSpec:
     licence: str
     knobs: tuple[Knob, ...] = ()
     side: str = ""  # kind of an item's other side, one of those above; empty: items have one side
+    labelled: bool = True  # False: no two items are of one class, so that pairs are two views of an item
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="a RunConfig as JSON; without it the default run")
     parser.add_argument("--resume", metavar="DIR", help="go on with a run that --out left there")
     parser.add_argument("--loss", metavar="KEY", help="see python -m app losses")
-    parser.add_argument("--data", metavar="KEY")
+    parser.add_argument("--data", metavar="KEY|FILE", help="a set, or a csv, tsv, parquet, Arrow, npz or zip of yours")
+    parser.add_argument("--label", metavar="COLUMN", help="the column of the file in --data that holds the class")
     parser.add_argument(
         "--method", metavar="KEY", action="append", help="what changes pairs before the loss, repeatable: queue"
     )

@@ -21,7 +21,7 @@ def forms(lab: Lab, view: View) -> None:
     st.markdown("**Link** to this experiment: data, lanes, knobs and their changes, seed, panels")
     st.code(f"{st.context.url or ''}?{state.link(lab.setup())}".split("&live=")[0], language=None, wrap_lines=True)
     configs = [json.loads(lane.config.to_json()) for lane in view.lanes]
-    _links(
+    links(
         lab,
         ("Configs (JSON)", "lanes.json", "application/json", lambda: json.dumps(configs, indent=1).encode()),
         ("Step table (csv)", "steps.csv", "text/csv", lambda: export.csv(_steps(view))),
@@ -45,7 +45,7 @@ def panel_files(name: str, panel: Any, lab: Lab, view: View, options: dict[str, 
     if not view.summaries:
         return
     drawing, telling = lab_readings.drawing(panel, options), lab_readings.telling(panel, options)
-    _links(
+    links(
         lab,
         ("PNG", f"{name}.png", "image/png", lambda: export.png(panel.figure(view.summaries, **drawing))),
         ("SVG", f"{name}.svg", "image/svg+xml", lambda: export.svg(panel.figure(view.summaries, **drawing))),
@@ -53,7 +53,7 @@ def panel_files(name: str, panel: Any, lab: Lab, view: View, options: dict[str, 
     )
 
 
-def _links(lab: Lab, *offered: tuple[str, str, str, Callable[[], bytes]]) -> None:
+def links(lab: Lab, *offered: tuple[str, str, str, Callable[[], bytes]]) -> None:
     """A row of links: label, file name, media type, maker."""
     made = [
         (label, name, files.OFFERS.offer(lab.page.ticket, name, media, make)) for label, name, media, make in offered

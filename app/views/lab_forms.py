@@ -11,13 +11,15 @@ from app import state
 from app.address import PANELS, Setup
 from app.live import Lab
 from app.view import View
-from app.views import lab_export
+from app.views import lab_data, lab_export
 from components.widgets.knobs import knob_widget
-from models.catalogue import discover
+from models.catalogue import discover, find
 from models.data_common import CORRUPTION
+from models.own_data.kept import is_own_data
 from models.spec import Knob
 from models.training.config import OPTIMISERS, SAMPLERS, SEED, Part, pairings, part_knobs
 
+FROM, _FROM = "from", ("Built-in sets", "Your own data")
 PAIRING_WORDS = {
     "label": "By label: items of one class are positives",
     "views": "Two views of each item: no label is used",
@@ -31,20 +33,26 @@ def with_panels(setup: Setup, chosen: Sequence[str]) -> Setup:
 
 
 def data(lab: Lab) -> None:
-    """Data set, its own knobs, the corruption sliders, pairing."""
-    base, sets = lab.setup().base, discover("data")
-    key = f"data-{lab.page.round}"
-    st.selectbox(
-        "Data set",
-        list(sets),
-        index=list(sets).index(base.data.key),
-        format_func=lambda name: sets[name].SPEC.name,
-        key=key,
-        on_change=partial(_choose, lab, "data", key),
+    """Data set or a file of one's own, its knobs, the corruption sliders, pairing."""
+    base = lab.setup().base
+    own = is_own_data(base.data.key)
+    st.segmented_control(
+        "Where from",
+        _FROM,
+        default=_FROM[own],
+        required=True,
+        key=FROM,
+        label_visibility="collapsed",
     )
-    st.caption(sets[base.data.key].SPEC.teaches)
-    own = sets[base.data.key].SPEC.knobs
-    for knob in own:
+    if state.get(FROM, _FROM[own]) == _FROM[1]:
+        lab_data.form(lab)
+        if not own:
+            return
+    else:
+        _built_in(lab)
+    spec = find("data", base.data.key).SPEC
+    st.caption(spec.teaches)
+    for knob in spec.knobs:
         _shared_knob(lab, "data", knob)
     st.markdown("**Spoil it on purpose** (the truth is kept)")
     for knob in CORRUPTION:
@@ -59,6 +67,21 @@ def data(lab: Lab) -> None:
         key=key,
         on_change=partial(_plain, lab, "pairing", key),
         help="Which pairs of a batch are positives.",
+    )
+
+
+def _built_in(lab: Lab) -> None:
+    """The sets that come with the program."""
+    now, sets = lab.setup().base.data.key, discover("data")
+    key = f"data-{lab.page.round}"
+    st.selectbox(
+        "Data set",
+        list(sets),
+        index=list(sets).index(now) if now in sets else None,
+        placeholder="Choose one",
+        format_func=lambda name: sets[name].SPEC.name,
+        key=key,
+        on_change=partial(_choose, lab, "data", key),
     )
 
 
@@ -116,9 +139,13 @@ def _shared_knob(lab: Lab, part_name: str, knob: Knob) -> None:
 
 
 def _choose(lab: Lab, name: str, key: str) -> None:
+    if not state.get(key):
+        return
     changes: dict[str, Any] = {name: Part(str(state.get(key)))}
-    if name == "data" and "towers" in (lab.setup().base.pairing, pairings(changes[name].key)[0]):
-        changes["pairing"] = ""  # what suits the new data: one side has no towers
+    if name == "data":
+        now, allowed = lab.setup().base.pairing, pairings(changes[name].key)
+        if "towers" in (now, allowed[0]) or now not in allowed:
+            changes["pairing"] = ""  # what suits the new data: one side has no towers
     _change(lab, **changes)
 
 

@@ -77,11 +77,12 @@ def linear_probe(
     test_z: Float[np.ndarray, "n d"],
     test_y: Int[np.ndarray, " n"],
 ) -> float:
-    """Test accuracy of a softmax regression on standardised embeddings; nan without two training classes or test items.
+    """Test accuracy of a softmax regression on standardised embeddings; nan without test items or training classes.
 
+    There must be two classes at least, and two items in each on average: with fewer there is nothing to learn.
     Give rows normalised or not: what is given is what is probed. A feature that does not vary is left at zero.
     """
-    if len(np.unique(train_y)) < 2 or len(test_y) == 0:
+    if not 2 <= len(np.unique(train_y)) <= len(train_y) / 2 or len(test_y) == 0:
         return float("nan")
     # scikit-learn takes two seconds to import, and only finished runs are probed.
     from sklearn.linear_model import LogisticRegression

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from models.reading.cells import Fault, Values
 from models.reading.npy import is_label
-from models.reading.refused import MOST_VALUE, Limits, Refused, check_rows, counted, shown
+from models.reading.refused import GAPS, MOST_VALUE, Limits, Refused, check_rows, counted, shown
 
 _AGAIN = "Copy or export it again."
 
 
 def read(
-    file: IO[bytes], kind: str, name: str, limits: Limits, *, lenient: bool
+    file: IO[bytes], kind: str, name: str, limits: Limits, *, lenient: int
 ) -> tuple[dict[str, Values], list[Fault]]:
     """Columns by name (list columns as matrices), the rows left out (none unless lenient); raises Refused."""
     try:
@@ -31,6 +31,8 @@ def read(
     if table.num_rows == 0:
         raise Refused("E109", f"Shape (0, {table.num_columns}): there are no rows.")
     faults: list[Fault] = []
+    if lenient == GAPS:
+        table = _filled(table)
     if lenient:
         table, faults = _without_nulls(table)
     columns = {key: values(key, column) for key, column in zip(table.column_names, table.columns, strict=True)}
@@ -102,6 +104,18 @@ def _check_cells(cells: int, rows: int, columns: int, limits: Limits) -> None:
         raise Refused(
             "E106", f"{rows:,} rows with {cells:,} values; the limit here is {most:,} values. Upload a sample."
         )
+
+
+def _filled(table: pa.Table) -> pa.Table:
+    """Nulls as nan and as empty texts; those among lists stay."""
+    for place, (key, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        text = _is_text(column.type) or (pa.types.is_dictionary(column.type) and _is_text(column.type.value_type))
+        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if column.null_count and text:
+            table = table.set_column(place, key, pc.fill_null(column.cast(pa.string()), ""))
+        elif column.null_count and (number or pa.types.is_boolean(column.type)):
+            table = table.set_column(place, key, pc.fill_null(column.cast(pa.float64()), float("nan")))
+    return table
 
 
 def _without_nulls(table: pa.Table) -> tuple[pa.Table, list[Fault]]:

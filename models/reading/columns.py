@@ -24,12 +24,12 @@ def task(files: list[IO[bytes]], options: dict[str, Any], limits: Limits) -> tup
     """Columns of one file; told: the rows left out, and notes."""
     name, kind, _ = options["sources"][0]
     notes = Notes()
-    columns, faults = read(files[0], kind, name, limits, notes, lenient=bool(options["lenient"]))
+    columns, faults = read(files[0], kind, name, limits, notes, lenient=int(options["lenient"]))
     faults_told = [[fault.line, fault.reason] for fault in faults]
     return {"refused": faults_told, "notes": [[note.code, note.text] for note in notes.found]}, columns
 
 
-def read(file: IO[bytes], kind: str, name: str, limits: Limits, notes: Notes, *, lenient: bool) -> Found:
+def read(file: IO[bytes], kind: str, name: str, limits: Limits, notes: Notes, *, lenient: int) -> Found:
     """Columns by name and the rows left out."""
     if kind in (".csv", ".tsv"):
         columns, faults, headed = delimited.read(file, kind, limits, lenient=lenient)

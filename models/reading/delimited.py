@@ -15,7 +15,7 @@ import numpy as np
 
 from models.reading import cells as cells_
 from models.reading.cells import Cells, Fault, Values
-from models.reading.refused import MOST_VALUE, Limits, Refused, check_rows, counted, shown
+from models.reading.refused import GAPS, MOST_VALUE, Limits, Refused, check_rows, counted, shown
 from models.reading.utf8 import checked_lines
 
 _COMMA = re.compile(r"[+-]?\d+,\d+(e[+-]?\d+)?", re.IGNORECASE)
@@ -32,7 +32,7 @@ class Rows:
     headed: bool
 
 
-def read(file: IO[bytes], kind: str, limits: Limits, *, lenient: bool) -> tuple[dict[str, Values], list[Fault], bool]:
+def read(file: IO[bytes], kind: str, limits: Limits, *, lenient: int) -> tuple[dict[str, Values], list[Fault], bool]:
     """Columns by name, the rows left out (none unless lenient), whether there was a header; raises Refused."""
     most_lines = _count_lines(file)
     first = _first_lines(file)
@@ -103,7 +103,7 @@ def _quoted(error: str, begins: int, line: int) -> Refused:
     return Refused("E136", f"A quote opened on line {begins} is never closed.")
 
 
-def _rows(records: Iterator[tuple[int, list[str]]], limits: Limits, most: int, *, lenient: bool) -> Rows:
+def _rows(records: Iterator[tuple[int, list[str]]], limits: Limits, most: int, *, lenient: int) -> Rows:
     records = _without_last_blanks(records)
     start = list(islice(records, 2))
     if not start or not start[0][1]:
@@ -137,7 +137,7 @@ def _without_last_blanks(records: Iterable[tuple[int, list[str]]]) -> Iterator[t
             blank = [*blank, record][:1000]
 
 
-def _take(rows: Rows, line: int, cells: list[str], *, lenient: bool) -> None:
+def _take(rows: Rows, line: int, cells: list[str], *, lenient: int) -> None:
     if len(cells) == 1 and len(rows.names) > 1 and not cells[0].strip():
         cells = []
     if len(cells) != len(rows.names):
@@ -156,7 +156,7 @@ def _uneven(rows: Rows, count: int) -> str:
     return f"{there} Is a name missing for the first (index) column?" if at_once else there
 
 
-def _fault(rows: Rows, fault: Fault, *, lenient: bool) -> None:
+def _fault(rows: Rows, fault: Fault, *, lenient: int) -> None:
     if not lenient:
         raise Refused(fault.code, f"Line {fault.line} has {fault.reason}")
     rows.faults.append(fault)
@@ -188,14 +188,14 @@ def _is_data(first: list[str], second: list[str]) -> bool:
     return not (in_order and any(not cells_.whole(cell) for cell in second))
 
 
-def _columns(rows: Rows, *, lenient: bool) -> dict[str, Values]:
+def _columns(rows: Rows, *, lenient: int) -> dict[str, Values]:
     """The cells as numbers where a column holds some; rows with a fault are left out of all columns."""
     bad: dict[int, Fault] = {}
     found: dict[str, Values | None] = {}
     for name, column in zip(rows.names, rows.columns, strict=True):
         found[name] = column.values()
         if found[name] is None:
-            faults = cells_.faulty(name, column, rows.lines)
+            faults = {} if lenient == GAPS else cells_.faulty(name, column, rows.lines)
             bad = {**faults, **bad}
             found[name] = None if faults else list(column)
     if bad and not lenient:

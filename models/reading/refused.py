@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 MOST_NAME, MOST_VALUE = 60, 40  # characters shown
 MEBIBYTE = 1 << 20
+GAPS = 2  # a way to be lenient: what is missing in one column is left to whoever knows whether the column is needed
 
 
 class Refused(ValueError):

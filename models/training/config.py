@@ -95,7 +95,10 @@ def part_knobs(field_name: str, key: str) -> tuple[Knob, ...]:
 
 def pairings(data: str) -> tuple[str, ...]:
     """The pairings that a data set allows, first the one that suits it: towers only where its items have two sides."""
-    return ("towers", *PAIRINGS) if find("data", data).SPEC.side else PAIRINGS
+    spec = find("data", data).SPEC
+    if not spec.labelled:
+        return ("views",)
+    return ("towers", *PAIRINGS) if spec.side else PAIRINGS
 
 
 def _part(field_name: str, given: Part) -> Part:

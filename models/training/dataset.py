@@ -103,6 +103,11 @@ def truth_table(dataset: Dataset) -> dict[str, np.ndarray]:
     }
 
 
+def training_rows(source: Source) -> np.ndarray:
+    """Rows of a set that a run trains on, whatever its seed, as long as nothing is spoilt."""
+    return _left(_split(source.y, _seen(source)[0])[0], source)
+
+
 def _seen(source: Source) -> tuple[int, str]:
     """The last fifth of the classes, at least two, is never trained on, where there are at least five.
 
@@ -111,6 +116,8 @@ def _seen(source: Source) -> tuple[int, str]:
     classes = len(source.classes)
     if source.target is not None and source.target.ndim == 1:
         return classes, "the classes of this set are ranges of one number, which must be learnt over its whole range"
+    if classes == len(source.y):
+        return classes, "every item of this set is a class of its own, and the probe's are not trained on"
     if classes < 5:
         return classes, f"unseen classes need at least five classes; this set has {classes}"
     return classes - max(classes // 5, 2), ""

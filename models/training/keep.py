@@ -1,7 +1,6 @@
 """A run's state on disk or on the wire: safetensors and JSON, never pickle; written whole or not at all."""
 
 import json
-import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from models.training.config import RunConfig
 from models.training.trace import TraceView
+from models.writing import write_atomic as write_atomic
 
 MANIFEST = "run.json"
 _VERSION = 1
@@ -82,24 +82,6 @@ def _manifest(text: str) -> dict[str, Any]:
     if missing:
         raise ValueError(f"{MANIFEST} is damaged: it has no {missing[0]}")
     return about  # type: ignore[no-any-return]
-
-
-def write_atomic(path: Path, payload: bytes) -> None:
-    """Temp file in the same folder, flush, fsync, rename, fsync of the folder: never a torn file."""
-    temp = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temp.open("wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        temp.replace(path)
-    finally:
-        temp.unlink(missing_ok=True)  # there only if something failed
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def write_packed(folder: Path, payload: bytes, manifest: str) -> None:

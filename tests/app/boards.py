@@ -153,5 +153,8 @@ class LocalBoards:
     def copy(self, board_id: str) -> LocalPlayer:
         return self.create([lane.config for lane in self.players[board_id].state().lanes])
 
+    def open_ids(self) -> list[str]:
+        return list(self.players)
+
     def look(self, board_id: str) -> None:
         """Nothing here is paused for want of a look."""

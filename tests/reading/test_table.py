@@ -12,7 +12,7 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as parquet
 import pytest
 
-from models.reading.refused import Refused
+from models.reading.refused import GAPS, Refused
 from models.reading.table import ACCEPTED, RefusedRow, read_table
 from tests.reading.helpers import SMALL, inside, made, npz, refusal
 
@@ -229,3 +229,34 @@ ARRAYS = [
 def test_archives_that_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = made(tmp_path, "a.npz", content)
     assert refusal("table", [path], ACCEPTED, {"lenient": False}).startswith(message)
+
+
+def test_with_gaps_only_uneven_rows_are_left_out(tmp_path: Path) -> None:
+    path = made(tmp_path, "gaps.csv", b"a,b,label\n1,,x\n2,oops,y\n3,4\n,5,x\n6,7,\n")
+    told, found = inside("table", [path], ACCEPTED, {"lenient": GAPS})
+    assert told["refused"] == [[4, "2 cells, the header has 3. Missing values must be filled."]]
+    assert {name: list(column) for name, column in found.items()} == {
+        "a": ["1", "2", "", "6"],
+        "b": ["", "oops", "5", "7"],
+        "label": ["x", "y", "x", ""],
+    }
+
+
+def test_with_gaps_nulls_are_nan_or_empty_and_rows_without_a_list_are_left_out(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "whole": pa.array([1, None, 3]),
+            "real": pa.array([None, 0.5, 1.5]),
+            "flag": pa.array([True, None, False]),
+            "text": pa.array(["a", None, "c"]),
+            "category": pa.array(["p", None, "q"]).dictionary_encode(),
+            "list": pa.array([[1.0, 2.0], [3.0, 4.0], None]),
+        }
+    )
+    path = made(tmp_path, "gaps.parquet", parquet_bytes(table))
+    told, found = inside("table", [path], ACCEPTED, {"lenient": GAPS})
+    assert told["refused"] == [[2, "column 'list' is null."]]
+    assert (found["text"], found["category"]) == (["a", ""], ["p", ""])
+    for name, wanted in (("whole", [1, np.nan]), ("real", [np.nan, 0.5]), ("flag", [1, np.nan])):
+        np.testing.assert_array_equal(found[name], wanted)
+    assert found["list"].tolist() == [[1, 2], [3, 4]]
