@@ -20,7 +20,7 @@ FORBIDDEN = {
     "components/theme.py": {"streamlit", "torch"},
 }
 MAY_IMPORT = {
-    "losses": {"models.geometry", "models.spec", "models.fused_softmax", "models.episode"},
+    "losses": {"models.geometry", "models.spec", "models.fused_softmax", "models.episode", "models.contest"},
     "methods": {"models.geometry", "models.spec", "models.method_common"},
 }
 
