@@ -57,7 +57,8 @@ def check(part: Part, folder: Path, most: int, seed: int) -> Report:
     plain = attempt(folder, part, source)
     if plain.caught:
         raise ValueError(f"the tests of {part.file} fail without a change: {plain.by}")
-    drawn = [(mutant, why_same(part.stem, mutant)) for mutant in choose(source, most, f"{seed} {part.stem}")]
+    lines, mutants = source.splitlines(), choose(source, most, f"{seed} {part.stem}")
+    drawn = [(mutant, why_same(part.stem, lines[mutant.line - 1], mutant)) for mutant in mutants]
     rows = tuple((mutant, attempt(folder, part, mutant.source)) for mutant, why in drawn if not why)
     return Report(part.file.as_posix(), rows, tuple(pair for pair in drawn if pair[1]))
 

@@ -8,12 +8,17 @@ _LIKE = {
     ("counts.positives.sum", "counts.positives.mean"): _EMPTY,
     ("80.0", "160.0"): _STRAIGHT,
 }
-_SAME = {
-    ("taylor_softmax", "0.5", "1.0"): "a factor of the whole polynomial drops out of the softmax",
+_SAME = {  # file, how the line begins, before, after
+    ("taylor_softmax", "numerator = ", "0.5", "1.0"): "a factor of the whole polynomial drops out of the softmax",
+    ("queue", "NOBODY = ", "1", "2"): "any number that is no class stands for rows of no class",
 }
 
 
-def why_same(stem: str, mutant: Mutant) -> str:
-    """The reason why this mutant of a file computes the same; empty if it is not known to."""
+def why_same(stem: str, line: str, mutant: Mutant) -> str:
+    """The reason why this mutant of a line of a file computes the same; empty if it is not known to."""
     change = (mutant.before, mutant.after)
-    return _SAME.get((stem, *change)) or _LIKE.get(change, "")
+    of_file = (
+        why for (name, begins, *known), why in _SAME.items()
+        if name == stem and line.strip().startswith(begins) and tuple(known) == change
+    )  # fmt: skip
+    return next(of_file, _LIKE.get(change, ""))

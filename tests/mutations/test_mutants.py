@@ -150,6 +150,8 @@ def test_a_report_counts_the_caught_and_tells_survivors_and_the_same() -> None:
 
 
 def test_what_computes_the_same_is_known_by_its_reason() -> None:
-    assert "drops out" in why_same("taylor_softmax", Mutant(43, "constant", "0.5", "1.0", ""))
-    assert why_same("infonce", Mutant(43, "constant", "0.5", "1.0", "")) == ""
-    assert "speed" in why_same("n_pair", Mutant(49, "constant", "80.0", "160.0", ""))
+    assert "drops out" in why_same(
+        "taylor_softmax", "    numerator = 0.5 * x", Mutant(43, "constant", "0.5", "1.0", "")
+    )
+    assert why_same("infonce", "    numerator = 0.5 * x", Mutant(43, "constant", "0.5", "1.0", "")) == ""
+    assert "speed" in why_same("n_pair", "", Mutant(49, "constant", "80.0", "160.0", ""))
