@@ -18,6 +18,7 @@ CARDS, BATCH = "Cards", "All on one batch"
 STYLE = """
 .stMainBlockContainer { padding-bottom: 2rem; }
 [class*="st-key-card-"] .katex-display { overflow-x: auto; overflow-y: hidden; margin: 0.3rem 0; font-size: 0.88rem; }
+@media (max-width: 640px) { [class*="st-key-card-"] .katex-display { font-size: 0.78rem; } }
 [class*="st-key-card-"] .katex-display > .katex { white-space: normal; }
 [class*="st-key-card-"] .katex-display .base { margin: 0.12rem 0; }
 [class*="st-key-card-"] .foot { font-size: 0.85rem; }
