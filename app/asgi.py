@@ -29,6 +29,9 @@ HEADERS = (
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"no-referrer"),
 )
+# Where the page looks for its server. Left to itself it asks below the address of the open page first: two errors in
+# the browser's console at every direct visit to /catalogue.
+BASE = b"<script>window.__streamlit={BACKEND_BASE_URL:window.location.origin}</script>"
 CLOSED = ("/_stcore/metrics",)  # tells of sessions; nothing here reads it
 WAIT_S, POLL_S = 30.0, 0.05
 Message = MutableMapping[str, Any]
@@ -55,6 +58,9 @@ class Guard:
             await _refuse(send, 403, b"This host name is not allowed.")
         elif scope["path"] in CLOSED:
             await _refuse(send, 404, b"Not found.")
+        elif any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
+            plain = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]  # its text is changed here
+            await self._app({**scope, "headers": plain}, receive, _with_headers(_with_base(send)))
         else:
             await self._app(scope, receive, _with_headers(send))
 
@@ -78,6 +84,36 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return wrapped
+
+
+def _with_base(send: Send) -> Send:
+    """Put BASE at the head of a page; anything else passes as it is."""
+    start: Message = {}
+    text = bytearray()
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+            if not _is_page(message):
+                await send(message)
+            return
+        if message["type"] != "http.response.body" or not _is_page(start):
+            await send(message)
+            return
+        text.extend(message.get("body", b""))
+        if message.get("more_body", False):
+            return
+        page = bytes(text).replace(b"<head>", b"<head>" + BASE, 1)
+        kept = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
+        length = (b"content-length", b"%d" % len(page))
+        await send({**start, "headers": [*kept, length] if page else start["headers"]})
+        await send({"type": "http.response.body", "body": page})
+
+    return wrapped
+
+
+def _is_page(start: Message) -> bool:
+    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in start["headers"])
 
 
 async def _refuse(send: Send, status: int, body: bytes) -> None:

@@ -13,7 +13,7 @@ from models.engine import comparisons
 from models.settings import Settings
 from models.step_cost import REFERENCE
 
-AT_ONCE = 4  # losses of our own; one of the library alone may take seconds
+AT_ONCE = 2  # losses of our own; one of the library alone may take seconds
 BEHIND = -1  # priority: whatever a page waits for goes first
 _LOG = logging.getLogger("losslab")
 
@@ -58,7 +58,8 @@ def known() -> Known:
 def _parts() -> list[tuple[str, ...]]:
     """What is asked for at once: few, so that cards fill up and nobody else waits long for the worker."""
     keys = list(discover("losses"))
-    ours = [key for key in keys if ":" not in key]
+    # What the others are compared with comes first: until it is known no card can tell its cost.
+    ours = [REFERENCE, *(key for key in keys if ":" not in key and key != REFERENCE)]
     library = [(key,) for key in keys if ":" in key]
     return [*(tuple(ours[at : at + AT_ONCE]) for at in range(0, len(ours), AT_ONCE)), *library]
 

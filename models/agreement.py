@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from models.catalogue import discover, find
@@ -13,7 +13,7 @@ from models.diagnostics.agreement import KINDS, Comparison, Reading, clustered, 
 from models.diagnostics.weights import active, hardest_share, pull_push
 from models.geometry import Embeddings, Scores, score
 from models.objective import Objective, no_weight_reason
-from models.sensitivity import pair_weights
+from models.sensitivity import value_and_weights
 from models.spec import Context, Counts, TooLarge
 from models.training.config import Part
 
@@ -31,12 +31,13 @@ def compare(z: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], keys: Iterabl
     with torch.no_grad():
         scores = score(batch)
     counts = Counts(scores.pos.sum(1).numpy(), scores.neg.sum(1).numpy(), len(set(batch.y.tolist())))
+    sides = Side(scores, scores.pos), Side(scores, scores.neg)
     readings, gradients, left_out = [], [], {}
     for key in chosen:
         reason = unreadable(key)
         if not reason:
             try:
-                reading, weight = _read(key, scores, counts)
+                reading, weight = _read(key, scores, counts, sides)
             except TooLarge as refused:
                 reason = str(refused)
             else:
@@ -70,48 +71,60 @@ def unreadable(key: str) -> str:
         return no_weight_reason(Objective(Part(key), Context(dim=2, classes=max(spec.fewest_classes, 2), samples=2)))
 
 
-def _read(key: str, scores: Scores, counts: Counts) -> tuple[Reading, Tensor]:
+class Side:
+    """The positive or the negative pairs of a batch, and what every loss's reading needs of their scores."""
+
+    def __init__(self, scores: Scores, mask: Bool[Tensor, "n m"]) -> None:
+        self.at = np.flatnonzero(mask.numpy())  # (k,) places in the flattened matrix
+        self.s = scores.s.numpy().ravel()[self.at]
+        self.place = ((self.s + 1.0) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
+        self.count = np.bincount(self.place, minlength=BINS)
+
+    def of(self, weight: Float[Tensor, "n m"]) -> Float[np.ndarray, " k"]:
+        """The weights of these pairs."""
+        chosen: np.ndarray = weight.numpy().ravel()[self.at]
+        return chosen
+
+    def profile(self, weight: Float[np.ndarray, " k"]) -> Float[np.ndarray, " bins"]:
+        """Mean weight of the pairs of each of BINS bins of the cosine; nan where a bin is empty."""
+        total = np.bincount(self.place, weights=weight, minlength=BINS)
+        mean: np.ndarray = np.divide(total, self.count, out=np.full(BINS, np.nan), where=self.count > 0)
+        return mean
+
+
+def _read(key: str, scores: Scores, counts: Counts, sides: tuple[Side, Side]) -> tuple[Reading, Tensor]:
     """Value and weights of one loss at its default knobs."""
     module = find("losses", key)
     knobs = {knob.name: knob.default for knob in module.SPEC.knobs}
     began = time.perf_counter()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # losses that draw: the same draws at every look
-        weight = pair_weights(module, scores, **knobs)
-        with torch.no_grad():
-            value = float(module.loss(scores, **knobs)) if module.SPEC.has_value else float("nan")
+        value, weight = value_and_weights(module, scores, **knobs)
     seconds = time.perf_counter() - began
-    s, pos, neg, w = (part.numpy() for part in (scores.s, scores.pos, scores.neg, weight))
+    (pos, neg), (pull, push) = sides, (side.of(weight) for side in sides)
     levels = {level.name: level.value(counts, knobs) for level in module.SPEC.levels}
     reading = Reading(
         key=key,
-        value=value,
+        value=value if module.SPEC.has_value else float("nan"),
         levels={name: float(level) for name, level in levels.items() if level is not None},
-        active=active(w[pos], w[neg]),
-        pull_push=pull_push(w[pos], w[neg]),
-        hardest_share=hardest_share(s[neg], w[neg]) if neg.any() else float("nan"),
-        pull=profile(s[pos], w[pos]),
-        push=profile(s[neg], w[neg]),
+        active=active(pull, push),
+        pull_push=pull_push(pull, push),
+        hardest_share=hardest_share(neg.s, push) if len(push) else float("nan"),
+        pull=pos.profile(pull),
+        push=neg.profile(push),
         ms=1e3 * seconds,
     )
     return reading, weight
-
-
-def profile(s: Float[np.ndarray, " k"], weight: Float[np.ndarray, " k"]) -> Float[np.ndarray, " bins"]:
-    """Mean weight of the pairs of each of BINS bins of the cosine; nan where a bin is empty."""
-    place = ((s + 1.0) * (BINS / 2)).astype(np.int64).clip(0, BINS - 1)
-    count = np.bincount(place, minlength=BINS)
-    total = np.bincount(place, weights=weight, minlength=BINS)
-    mean: np.ndarray = np.divide(total, count, out=np.full(BINS, np.nan), where=count > 0)
-    return mean
 
 
 def _agreement(weights: list[Tensor], scores: Scores) -> dict[str, np.ndarray]:
     """Cosines between the losses' gradients at the similarity of each unordered pair, which stands in s twice."""
     if not weights:
         return {kind: np.empty((0, 0)) for kind in KINDS}
-    row, column = (scores.pos | scores.neg).triu(1).nonzero(as_tuple=True)
-    pairs = np.stack([(weight[row, column] + weight[column, row]).numpy() for weight in weights])
-    positive = scores.pos[row, column].numpy()
+    above = np.flatnonzero((scores.pos | scores.neg).triu(1).numpy())
+    row, column = np.divmod(above, scores.s.shape[1])
+    below = column * scores.s.shape[1] + row
+    pairs = np.stack([flat[above] + flat[below] for flat in (weight.numpy().ravel() for weight in weights)])
+    positive = scores.pos.numpy().ravel()[above]
     parts = (pairs, pairs[:, positive], pairs[:, ~positive])
     return {kind: cosines(part) for kind, part in zip(KINDS, parts, strict=True)}

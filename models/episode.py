@@ -8,7 +8,16 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from models.geometry import Scores
+from models.spec import Paper
 
+SUSANA = Paper(
+    "Mendez-Ruiz et al.",
+    2023,
+    "SuSana Distancia is all you need: Enforcing class separability in metric learning via two novel "
+    "distance-based loss functions for few-shot image classification",
+    arxiv="2305.09062",
+    status="verified (training code headed by the first author); printed equation not read",
+)
 FLOOR = 1e-6  # added to a squared distance before the root, as the authors of paper 1 do
 
 

@@ -15,14 +15,19 @@ def pair_weights(module: Any, scores: Scores, **knobs: Any) -> Float[Tensor, "n 
 
     module: a loss module with `loss(scores, **knobs)`, or any callable that takes scores.
     """
+    return value_and_weights(module, scores, **knobs)[1]
+
+
+def value_and_weights(module: Any, scores: Scores, **knobs: Any) -> tuple[float, Float[Tensor, "n m"]]:
+    """The reduced loss and `pair_weights`, from one pass."""
     function = getattr(module, "loss", module)
     s = scores.s.detach().clone().requires_grad_()
     with torch.enable_grad():
         value = function(replace(scores, s=s), **knobs)
     if not value.requires_grad:
-        return torch.zeros_like(s)
+        return float(value), torch.zeros_like(s)
     (weight,) = torch.autograd.grad(value, s, allow_unused=True)
-    return torch.zeros_like(s) if weight is None else weight
+    return float(value.detach()), torch.zeros_like(s) if weight is None else weight
 
 
 def response(

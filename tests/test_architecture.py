@@ -20,7 +20,14 @@ FORBIDDEN = {
     "components/theme.py": {"streamlit", "torch"},
 }
 MAY_IMPORT = {
-    "losses": {"models.geometry", "models.spec", "models.fused_softmax", "models.episode"},
+    "losses": {
+        "models.geometry",
+        "models.spec",
+        "models.fused_softmax",
+        "models.episode",
+        "models.contest",
+        "models.classification",
+    },
     "methods": {"models.geometry", "models.spec", "models.method_common"},
 }
 

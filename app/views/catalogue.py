@@ -18,6 +18,9 @@ CARDS, BATCH = "Cards", "All on one batch"
 STYLE = """
 .stMainBlockContainer { padding-bottom: 2rem; }
 [class*="st-key-card-"] .katex-display { overflow-x: auto; overflow-y: hidden; margin: 0.3rem 0; font-size: 0.88rem; }
+@media (max-width: 640px) { [class*="st-key-card-"] .katex-display { font-size: 0.78rem; } }
+[class*="st-key-card-"] .katex-display > .katex { white-space: normal; }
+[class*="st-key-card-"] .katex-display .base { margin: 0.12rem 0; }
 [class*="st-key-card-"] .foot { font-size: 0.85rem; }
 [class*="st-key-card-"] .foot p { margin: 0.3rem 0; }
 [class*="st-key-card-"] .foot img { max-width: 100%; display: block; }
@@ -49,6 +52,7 @@ def specs() -> dict[str, LossSpec]:
 
 def _cards() -> None:
     losses = specs()
+    catalogue_batch.prepare()
     chosen = _filtered(losses)
     state_of = loss_facts.known()
     st.caption(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,8 +24,19 @@ WORDS = {
     "frozen-30": "Digits, after 30 steps",
     "frozen-300": "Digits, after 300 steps",
 }
-POLL_S = 0.5
+FIRST = "frozen-30"  # what is shown first
+POLL_S = 0.25
 _LOOK = "catalogue-look"  # when a live lane was looked at last: the same look gives the same scores
+
+
+def prepare() -> None:
+    """Ask already what `draw` will show first: a reader of the cards does not wait for it afterwards."""
+    with suppress(QuotaError):
+        questions().ask((FIRST, _keys()), comparisons.compare_frozen, partial(_arguments, FIRST, _keys()))
+
+
+def _keys(library: bool = False) -> tuple[str, ...]:
+    return tuple(key for key in discover("losses") if library or ":" not in key)
 
 
 def draw() -> None:
@@ -34,7 +46,7 @@ def draw() -> None:
         source = st.selectbox(
             "Scores",
             [*lanes, *FROZEN],
-            index=len(lanes) + len(FROZEN) - 2,
+            index=len(lanes) + list(FROZEN).index(FIRST),
             format_func=lambda name: lanes[name] if name in lanes else WORDS[name],
             key="catalogue-source",
             help="A frozen batch, or that of a lane of your lab as it is now. Nothing is trained.",
@@ -44,8 +56,7 @@ def draw() -> None:
             st.button("Look again", key="catalogue-again", on_click=_look_again)
     if state.get(_LOOK) is None:
         _look_again()
-    keys = tuple(key for key in discover("losses") if library or ":" not in key)
-    _result(str(source), keys)
+    _result(str(source), _keys(library))
 
 
 def _look_again() -> None:

@@ -63,9 +63,17 @@ def head(key: str, spec: LossSpec) -> str:
         f":{FAMILIES.get(spec.family, 'gray')}-badge[{spec.family}] :gray-badge[reads {spec.reads}] "
         f":{colour}-badge[{status}] :gray-badge[{spec.paper.year}]"
     )
-    return (
-        f"**{spec.name}** `{key}`\n\n{badges}\n\n:small[{spec.paper.status}]\n\n$$\n{spec.formula}\n$$\n\n{spec.when}"
-    )
+    shown = "\n\n".join(f"$$\n{line}\n$$" for line in formula_lines(spec.formula))
+    return f"**{spec.name}** `{key}`\n\n{badges}\n\n:small[{spec.paper.status}]\n\n{shown}\n\n{spec.when}"
+
+
+def formula_lines(formula: str) -> list[str]:
+    """A formula as the lines of a card: what it defines besides stands below it, and may break after a comma.
+
+    Within a line KaTeX breaks after relations and operators by itself.
+    """
+    lines = formula.split(r",\quad")
+    return [line.strip().replace(r",\ ", r",\ \allowbreak ") + "," * (line is not lines[-1]) for line in lines]
 
 
 def _foot(key: str, spec: LossSpec, fact: Mapping[str, Any] | None, reference_ms: float | None) -> str:
@@ -94,8 +102,9 @@ def cost(fact: Mapping[str, Any] | None, reference_ms: float | None) -> str:
         return "The cost of a step is being measured."
     if fact["ms"] is None:
         return f"Cost of a step not measured: {escape(str(fact['why_no_cost']))}"
-    text = f"A step costs {theme.number(fact['ms'], 2)} ms"
-    return f"{text}, {theme.number(fact['ms'] / reference_ms, 2)} × InfoNCE" if reference_ms else text
+    if not reference_ms:
+        return "The cost of a step, beside that of InfoNCE, is being measured."
+    return f"A step costs {theme.number(fact['ms'], 2)} ms, {theme.number(fact['ms'] / reference_ms, 2)} × InfoNCE"
 
 
 def details(spec: LossSpec) -> str:

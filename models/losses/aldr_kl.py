@@ -1,23 +1,18 @@
 """ALDR-KL: LDR-KL on logits of one size, with a temperature of its own for every training item."""
 
 import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from models.spec import Context, Counts, Knob, Knobs, Level, LossSpec, Paper
+from models.classification import ROBUST, SHARED, flat_race
+from models.spec import Context, Knob, Level, LossSpec
 
 _FLOOR = 1e-3  # least size of a row of logits: a head of zeros keeps a finite slope
 _SMOOTH = 1e-5  # added to every probability before its logarithm, as in the released code
-
-
-def _flat(counts: Counts, knobs: Knobs) -> float | None:
-    """All probabilities are equal, so every item keeps the common temperature: the level of ldr_kl."""
-    temperature = float(knobs["temperature"])
-    others = (counts.classes - 1) * math.exp(float(knobs["margin"]) / temperature)
-    return temperature * math.log((1.0 + others) / counts.classes)
 
 
 SPEC = LossSpec(
@@ -25,11 +20,8 @@ SPEC = LossSpec(
     name="ALDR-KL",
     family="classification",
     reads="logits",
-    paper=Paper(
-        "Zhu, Ying, Yang",
-        2023,
-        "Label Distributionally Robust Losses for Multi-class Classification: Consistency, Robustness and Adaptivity",
-        arxiv="2112.14869",
+    paper=replace(
+        ROBUST,
         equation="adaptive LDR-KL loss",
         status="verified (code; of the paper only the abstract was read)",
     ),
@@ -54,8 +46,8 @@ SPEC = LossSpec(
         ),
     ),
     levels=(
-        Level("chance", _flat, "the head gives every class the same logit"),
-        Level("collapse", _flat, "all logits are equal: the classes, all as frequent, share one embedding"),
+        Level("chance", flat_race, "the head gives every class the same logit"),
+        Level("collapse", flat_race, SHARED),
     ),
     formula=r"T_i\log\frac1C\sum_k e^{d_{ik}/T_i}-\frac{\alpha\log C}{2T}(T_i-T)^2,\quad "
     r"T_i=T\left(1-\frac{\mathrm{KL}(p_i\|u)}{\alpha\log C}\right),\ p_i=\mathrm{softmax}(x_i/T_i^{\mathrm{old}})",

@@ -1,15 +1,20 @@
 """CACR: attraction shared out among an anchor's positives, repulsion among its negatives, each within its own group."""
 
+import math
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
 
 from models.fused_softmax import as_number, row_logsumexp
 from models.geometry import Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
+_LOG2E = math.log2(math.e)
 FORMS = ("small_scale", "euclidean", "rbf")
 
 
@@ -88,12 +93,12 @@ SPEC = LossSpec(
 )
 
 
-def share(x: Float[Tensor, "n m"], mask: Bool[Tensor, "n m"], dim: int = 1) -> Float[Tensor, "n m"]:
-    """Softmax of x over the masked entries along dim; all zero where the mask is empty."""
+def share(x: Float[Tensor, "n m"], mask: Bool[Tensor, "n m"]) -> Float[Tensor, "n m"]:
+    """Softmax of x over the masked entries of each column; all zero where the mask is empty."""
     held = x.masked_fill(~mask, -torch.inf)
-    top = held.detach().amax(dim=dim, keepdim=True)
+    top = held.detach().amax(dim=0, keepdim=True)
     weight = (held - top.masked_fill(top == -torch.inf, 0.0)).exp()
-    total = weight.sum(dim=dim, keepdim=True)
+    total = weight.sum(dim=0, keepdim=True)
     return weight / total.masked_fill(total == 0, 1.0)
 
 
@@ -111,17 +116,48 @@ def loss(
     pi+ = softmax of t_plus d over the positives of an anchor (ImageNet forms: of a key, that is down the column),
     pi- = softmax of -t_minus d over the negatives of an anchor.
     """
+    if form == "small_scale":
+        near = _attended(scores.s, scores.pos, -2.0 * t_plus, detach)
+        return (near - beta * _attended(scores.s, scores.neg, 2.0 * t_minus, detach)).sum() / len(near)
     distance = 2.0 - 2.0 * scores.s
-    pull = share(t_plus * distance, scores.pos, dim=1 if form == "small_scale" else 0)
+    pull = share(t_plus * distance, scores.pos)
     pull = pull.detach() if detach else pull
     if form == "rbf":
         return _rbf(scores, pull, t_minus)
-    push = share(-t_minus * distance, scores.neg)
-    push = push.detach() if detach else push
-    if form == "small_scale":
-        return ((pull - beta * push) * distance).sum() / len(distance)
+    push = _attended(scores.s, scores.neg, 2.0 * t_minus, detach)
     # Cost 1 - s, half the squared distance; a query pushes as much as it is pulled.
-    return 0.5 * ((pull - beta * pull.sum(dim=1, keepdim=True) * push) * distance).sum()
+    return 0.5 * ((pull * distance).sum() - beta * (pull.sum(dim=1) * push).sum())
+
+
+def _attended(s: Float[Tensor, "n m"], mask: Bool[Tensor, "n m"], rate: float, detach: bool) -> Float[Tensor, " n"]:
+    """Mean of d = 2 - 2 s over the masked entries of each row, weighed by the softmax of rate * s; 0 without any."""
+    value: Tensor = _Attended.apply(s, mask, rate, detach)  # type: ignore[no-untyped-call]
+    return value
+
+
+class _Attended(torch.autograd.Function):
+    """pi = softmax(rate s), m the mean of s by it: the slope is -2 pi_j, times 1 + rate (s_j - m) unless pi is held."""
+
+    @staticmethod
+    def forward(ctx: Any, s: Tensor, mask: Tensor, rate: float, detach: bool) -> Tensor:
+        far = math.copysign(torch.finfo(s.dtype).max / 4, rate)
+        held = torch.add(s, as_number(mask, s).sub_(1.0), alpha=far)  # near -far outside the mask
+        top = (held.amax if rate > 0 else held.amin)(dim=1, keepdim=True)
+        weight = held.sub_(top).mul_(rate * _LOG2E).exp2_()  # exp is slow where it underflows
+        weight.mul_(as_number(mask, s))
+        total = weight.sum(dim=1, keepdim=True)
+        weight = weight.div_(total.masked_fill_(total == 0, 1.0))
+        mean = (weight * s).sum(dim=1, keepdim=True)
+        ctx.save_for_backward(s, weight, mean)
+        ctx.rate, ctx.detach = rate, detach
+        return (2.0 * mask.any(dim=1, keepdim=True) - 2.0 * mean).squeeze(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        s, weight, mean = ctx.saved_tensors
+        slope = weight * (-2.0 * grad[:, None])
+        return (slope if ctx.detach else (s - mean).mul_(ctx.rate).add_(1.0).mul_(slope)), None, None, None
 
 
 def _rbf(scores: Scores, pull: Float[Tensor, "n m"], t_minus: float) -> Float[Tensor, ""]:

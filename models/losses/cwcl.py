@@ -95,8 +95,10 @@ def loss(scores: Scores, *, temperature: float = 0.07, sharpness: float = 1.0) -
 def graded(scores: Scores, *, temperature: float = 0.07, sharpness: float = 1.0) -> Float[Tensor, ""]:
     """Mean over anchors of LSE_k(s_ik / T) - sum_j W_ij s_ij / T, W the target's rows divided by their sums."""
     counted = scores.pos | scores.neg
-    target = as_number(scores.pos, scores.s) if scores.target is None else scores.target.detach().to(scores.s.dtype)
-    weight = target.pow(sharpness) * as_number(counted, scores.s)
+    if scores.target is None:
+        weight = as_number(scores.pos, scores.s)  # 0 and 1, at any sharpness
+    else:
+        weight = scores.target.detach().to(scores.s.dtype).pow(sharpness) * as_number(counted, scores.s)
     total = weight.sum(dim=1)  # (n,)
     active = total > 0
     pull = (scores.s * weight).sum(dim=1) / (temperature * torch.where(active, total, 1.0))

@@ -5,7 +5,9 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import softplus
 
+from models.fused_softmax import as_number
 from models.geometry import Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
@@ -64,8 +66,9 @@ SPEC = LossSpec(
 
 def loss(scores: Scores, *, temperature: float = 0.3, hardest: int = 16) -> Float[Tensor, ""]:
     """Mean over positives (i, j) of log(1 + sum_k e^((s_ik - s_ij) / T)), k over the nearest negatives of i."""
-    logits = scores.s / temperature
-    rivals = logits.masked_fill(~scores.neg, -torch.inf).topk(min(hardest, logits.shape[1]), dim=1).values
-    per_pair = torch.nn.functional.softplus(rivals.logsumexp(dim=1, keepdim=True) - logits)  # (n, m)
-    # No positive in the batch: zero, but still joined to the graph so backward() works.
-    return per_pair[scores.pos].mean() if scores.pos.any() else 0.0 * scores.s.sum()
+    nearest = scores.s.masked_fill(~scores.neg, -torch.inf).topk(min(hardest, scores.s.shape[1]), dim=1).values
+    push = (nearest / temperature).logsumexp(dim=1, keepdim=True)  # (n, 1)
+    per_pair = softplus(push - scores.s / temperature, threshold=80.0)  # (n, m)
+    # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
+    pos = as_number(scores.pos, per_pair)
+    return (per_pair * pos).sum() / pos.sum().clamp(min=1.0)

@@ -1,18 +1,13 @@
 """HL-Gauss: regression as classification over bins, the target smeared by a Gaussian."""
 
-import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
-
-
-def _flat(counts: Counts, knobs: Knobs) -> float | None:
-    """All bins are as probable, whatever the target."""
-    return math.log(counts.classes)
-
+from models.classification import BINS, ends, log_classes
+from models.spec import Knob, Level, LossSpec
 
 SPEC = LossSpec(
     key="hl_gauss",
@@ -20,36 +15,20 @@ SPEC = LossSpec(
     family="classification",
     reads="logits",
     target="real",
-    paper=Paper(
-        "Farebrother et al.",
-        2024,
-        "Stop Regressing: Training Value Functions via Classification for Scalable Deep RL",
-        arxiv="2403.03950",
+    paper=replace(
+        BINS,
         equation="categorical distribution from a Gaussian over the bins",
         status="verified (paper)",
     ),
     knobs=(
-        Knob(
-            "v_min",
-            -10.0,
-            -1000.0,
-            0.0,
-            help="Lower end of the bins; a target below it counts as it. At its default, a run starts at its data's.",
-        ),
-        Knob(
-            "v_max",
-            10.0,
-            0.1,
-            1000.0,
-            help="Upper end of the bins; a target above it counts as it. At its default, a run ends at its data's.",
-        ),
+        *ends("Lower end of the bins", "Upper end of the bins"),
         Knob(
             "ratio", 0.75, 0.05, 5.0, log=True, unit="bins", help="Width (sigma) of the Gaussian, in widths of a bin."
         ),
     ),
     levels=(
-        Level("chance", _flat, "the head gives every bin the same probability"),
-        Level("collapse", _flat, "all logits are equal: every bin has the same probability"),
+        Level("chance", log_classes, "the head gives every bin the same probability"),
+        Level("collapse", log_classes, "all logits are equal: every bin has the same probability"),
     ),
     formula=r"-\sum_k p_k(y_i)\log\mathrm{softmax}(l_i)_k,\quad "
     r"p_k(y)\propto\Phi\left(\frac{e_{k+1}-y}{s}\right)-\Phi\left(\frac{e_k-y}{s}\right)",

@@ -1,15 +1,15 @@
 """ICNN: score how near, how pure and how separate the nearest neighbours of every item are; the loss is -log of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from models.episode import FLOOR, classes, euclidean, prototypes, supports
+from models.episode import FLOOR, SUSANA, classes, euclidean, prototypes, supports
 from models.geometry import Scores
-from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
+from models.spec import Counts, Knob, Knobs, Level, LossSpec
 
 _TINY = 1e-7  # added to every divisor, as in the authors' code: it shows in the seventh digit
 AGAINST = ("items", "prototypes")
@@ -73,15 +73,7 @@ SPEC = LossSpec(
     name="ICNN",
     family="ranking",
     reads="scores",
-    paper=Paper(
-        "Mendez-Ruiz et al.",
-        2023,
-        "SuSana Distancia is all you need: Enforcing class separability in metric learning via two novel "
-        "distance-based loss functions for few-shot image classification",
-        arxiv="2305.09062",
-        equation="inter and intra class nearest neighbours score, without its variance term",
-        status="verified (training code headed by the first author); printed equation not read",
-    ),
+    paper=replace(SUSANA, equation="inter and intra class nearest neighbours score, without its variance term"),
     knobs=(
         Knob("neighbours", 4, 1, 50, unit="neighbours", help="Nearest neighbours that are scored."),
         Knob(

@@ -1,30 +1,21 @@
 """LDR-KL: the worst mixture of leads over the own class, kept near the uniform one by a KL penalty."""
 
 import math
+from dataclasses import replace
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
-
-
-def _flat(counts: Counts, knobs: Knobs) -> float | None:
-    """Every other class leads by the margin: T log((1 + (C - 1) e^(margin / T)) / C)."""
-    temperature = float(knobs["temperature"])
-    others = (counts.classes - 1) * math.exp(float(knobs["margin"]) / temperature)
-    return temperature * math.log((1.0 + others) / counts.classes)
-
+from models.classification import ROBUST, SHARED, flat_race
+from models.spec import Knob, Level, LossSpec
 
 SPEC = LossSpec(
     key="ldr_kl",
     name="LDR-KL",
     family="classification",
     reads="logits",
-    paper=Paper(
-        "Zhu, Ying, Yang",
-        2023,
-        "Label Distributionally Robust Losses for Multi-class Classification: Consistency, Robustness and Adaptivity",
-        arxiv="2112.14869",
+    paper=replace(
+        ROBUST,
         equation="closed form of the LDR-KL loss",
         status="verified (code and loops; of the paper only the abstract was read)",
     ),
@@ -40,8 +31,8 @@ SPEC = LossSpec(
         Knob("margin", 0.1, 0.0, 5.0, unit="logit", help="Head start of every other class."),
     ),
     levels=(
-        Level("chance", _flat, "the head gives every class the same logit: the margin alone lifts this above 0"),
-        Level("collapse", _flat, "all logits are equal: the classes, all as frequent, share one embedding"),
+        Level("chance", flat_race, "the head gives every class the same logit: the margin alone lifts this above 0"),
+        Level("collapse", flat_race, SHARED),
     ),
     formula=r"T\log\frac1C\sum_k e^{d_{ik}/T},\quad d_{ik}=l_{ik}-l_{iy_i}+c\,[k\ne y_i]",
     when="Between cross-entropy and a multi-class hinge, with one knob; hot where labels are noisy.",

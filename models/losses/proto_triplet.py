@@ -1,15 +1,16 @@
 """Proto-triplet: a query should be nearer to its own class's prototype than to the nearest wrong one, by a margin."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.episode import FLOOR, prototypes
+from models.episode import FLOOR, SUSANA, prototypes
 from models.geometry import Scores
-from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
+from models.spec import Counts, Knob, Knobs, Level, LossSpec
 
 
 def _distance(number: int, within: float, between: float) -> float:
@@ -49,15 +50,7 @@ SPEC = LossSpec(
     name="Proto-triplet",
     family="triplet",
     reads="scores",
-    paper=Paper(
-        "Mendez-Ruiz et al.",
-        2023,
-        "SuSana Distancia is all you need: Enforcing class separability in metric learning via two novel "
-        "distance-based loss functions for few-shot image classification",
-        arxiv="2305.09062",
-        equation="Proto-Triplet loss",
-        status="verified (training code headed by the first author); printed equation not read",
-    ),
+    paper=replace(SUSANA, equation="Proto-Triplet loss"),
     knobs=(
         Knob("margin", 0.5, 0.0, 2.0, unit="distance", help="By how much the own prototype must be nearer."),
         Knob(

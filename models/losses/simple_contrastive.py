@@ -1,9 +1,9 @@
 """Simple contrastive loss: every pair has the same weight whatever its score; the limit of a hot InfoNCE."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from models.fused_softmax import as_number
 from models.geometry import Scores
 from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
 
@@ -66,6 +66,8 @@ SPEC = LossSpec(
 
 def loss(scores: Scores, *, negative_weight: float = 0.01) -> Float[Tensor, ""]:
     """Mean over positives (i, j) of -s_ij + negative_weight * sum_k s_ik, k over the negatives of i."""
-    push = torch.where(scores.neg, scores.s, 0.0).sum(dim=1, keepdim=True)  # (n, 1)
-    per_pair = negative_weight * push - scores.s  # (n, m)
-    return per_pair[scores.pos].mean() if scores.pos.any() else 0.0 * scores.s.sum()
+    pos, neg = (as_number(mask, scores.s) for mask in (scores.pos, scores.neg))
+    positives = pos.sum(dim=1, keepdim=True)  # (n, 1): so many pairs share an anchor's push
+    per_pair = scores.s * (negative_weight * positives * neg - pos)  # (n, m)
+    # No positive in the batch: the sum is zero, joined to the graph, and so is the quotient.
+    return per_pair.sum() / positives.sum().clamp(min=1.0)

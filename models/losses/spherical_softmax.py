@@ -1,35 +1,25 @@
 """Spherical softmax: squares of the logits instead of exponentials, a sibling of the Z-loss."""
 
-import math
+from dataclasses import replace
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
-
-
-def _flat(counts: Counts, knobs: Knobs) -> float | None:
-    return math.log(counts.classes)
-
+from models.classification import EQUAL, SPHERICAL
+from models.spec import Knob, LossSpec
 
 SPEC = LossSpec(
     key="spherical_softmax",
     name="Spherical softmax",
     family="classification",
     reads="logits",
-    paper=Paper(
-        "de Brébisson, Vincent",
-        2016,
-        "An Exploration of Softmax Alternatives Belonging to the Spherical Loss Family",
-        arxiv="1511.05042",
+    paper=replace(
+        SPHERICAL,
         equation="spherical softmax",
         status="second-hand (as a comparison of arXiv 1604.08859); size of the floor unverified",
     ),
     knobs=(Knob("floor", 1e-3, 1e-6, 1.0, log=True, help="Added to every square: keeps a logit of 0 finite."),),
-    levels=(
-        Level("chance", _flat, "the head gives every class the same probability"),
-        Level("collapse", _flat, "all logits are equal: the classes, all as frequent, share one embedding"),
-    ),
+    levels=EQUAL,
     formula=r"-\log\frac{l_{iy_i}^2+\epsilon}{\sum_k (l_{ik}^2+\epsilon)}",
     when="A comparison with the softmax: the class race without an exponential, blind to the scale of the logits.",
     pitfall="Blind to signs: a logit is drawn away from 0 on whichever side it starts, and crosses only by a jump.",

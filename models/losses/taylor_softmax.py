@@ -1,34 +1,24 @@
 """Taylor softmax: the exponential of the softmax cut after its second term, a spherical sibling of the Z-loss."""
 
-import math
+from dataclasses import replace
 
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from models.spec import Counts, Knobs, Level, LossSpec, Paper
-
-
-def _flat(counts: Counts, knobs: Knobs) -> float | None:
-    return math.log(counts.classes)
-
+from models.classification import EQUAL, SPHERICAL
+from models.spec import LossSpec
 
 SPEC = LossSpec(
     key="taylor_softmax",
     name="Taylor softmax",
     family="classification",
     reads="logits",
-    paper=Paper(
-        "de Brébisson, Vincent",
-        2016,
-        "An Exploration of Softmax Alternatives Belonging to the Spherical Loss Family",
-        arxiv="1511.05042",
+    paper=replace(
+        SPHERICAL,
         equation="Taylor softmax of second order",
         status="second-hand (as a comparison of arXiv 1604.08859)",
     ),
-    levels=(
-        Level("chance", _flat, "the head gives every class the same probability"),
-        Level("collapse", _flat, "all logits are equal: the classes, all as frequent, share one embedding"),
-    ),
+    levels=EQUAL,
     formula=r"-\log\frac{t(l_{iy_i})}{\sum_k t(l_{ik})},\quad t(l)=1+l+\tfrac12 l^2",
     when="A comparison with the softmax: the class race without an exponential, cheap for very many classes.",
     pitfall="Its numerator is least at logit -1 and grows again below: a logit under -1 is drawn the wrong way.",

@@ -1,18 +1,13 @@
 """Two-hot: regression as classification over locations, the target shared by the two that it lies between."""
 
-import math
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from models.spec import Counts, Knob, Knobs, Level, LossSpec, Paper
-
-
-def _flat(counts: Counts, knobs: Knobs) -> float | None:
-    """All locations are as probable, whatever the target."""
-    return math.log(counts.classes)
-
+from models.classification import BINS, ends, log_classes
+from models.spec import Level, LossSpec
 
 SPEC = LossSpec(
     key="two_hot",
@@ -20,33 +15,15 @@ SPEC = LossSpec(
     family="classification",
     reads="logits",
     target="real",
-    paper=Paper(
-        "Farebrother et al.",
-        2024,
-        "Stop Regressing: Training Value Functions via Classification for Scalable Deep RL",
-        arxiv="2403.03950",
+    paper=replace(
+        BINS,
         equation="two-hot categorical distribution",
         status="verified (paper; its two shares read as swapped, these keep the mean)",
     ),
-    knobs=(
-        Knob(
-            "v_min",
-            -10.0,
-            -1000.0,
-            0.0,
-            help="First location; a target below it counts as it. At its default, a run starts at its data's.",
-        ),
-        Knob(
-            "v_max",
-            10.0,
-            0.1,
-            1000.0,
-            help="Last location; a target above it counts as it. At its default, a run ends at its data's.",
-        ),
-    ),
+    knobs=(*ends("First location", "Last location"),),
     levels=(
-        Level("chance", _flat, "the head gives every location the same probability"),
-        Level("collapse", _flat, "all logits are equal: every location has the same probability"),
+        Level("chance", log_classes, "the head gives every location the same probability"),
+        Level("collapse", log_classes, "all logits are equal: every location has the same probability"),
     ),
     formula=r"-\sum_k p_k(y_i)\log\mathrm{softmax}(l_i)_k,\quad "
     r"p_k=\frac{z_{k+1}-y}{z_{k+1}-z_k},\ p_{k+1}=1-p_k,\ z_k\le y\le z_{k+1}",

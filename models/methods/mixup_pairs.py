@@ -84,7 +84,7 @@ def choose(
     Where there are more, every one has the same chance: they are taken at equal distances from offset, in [0, 1).
     """
     own, theirs = pool.anchors.y[:, None], pool.others.y[None, :]
-    near = (pool.pairs.pos | pool.pairs.neg) & (theirs >= 0) & ((theirs - own).abs() < window)
+    near = pool.pairs.neg & (theirs >= 0) & ((theirs - own).abs() < window)
     below, above = near & (theirs < own), near & (theirs > own)
     highs = above.sum(dim=1, keepdim=True)
     total = below.sum(dim=1, keepdim=True) * highs  # (n, 1)

@@ -170,9 +170,28 @@ def test_a_plain_link_is_as_short_as_can_be() -> None:
 def test_the_cost_is_told_beside_that_of_infonce() -> None:
     fact = {"ms": 3.0, "why_no_cost": "", "curve": CURVE}
     assert loss_card.cost(fact, 2.0) == "A step costs 3 ms, 1.5 × InfoNCE"
-    assert loss_card.cost(fact, None) == "A step costs 3 ms"
+    assert "3 ms" not in loss_card.cost(fact, None)  # a number of milliseconds alone says nothing of a loss
+    assert "being measured" in loss_card.cost(fact, None)
     assert "being measured" in loss_card.cost(None, 2.0)
     assert loss_card.cost({"ms": None, "why_no_cost": "a < b"}, 2.0) == "Cost of a step not measured: a &lt; b"
+
+
+def test_a_formula_is_broken_where_it_defines_something_besides() -> None:
+    lines = loss_card.formula_lines(r"-\log x,\quad x=\tfrac{a,b}2,\ a=1")
+    assert lines == [r"-\log x,", r"x=\tfrac{a,b}2,\ \allowbreak a=1"]
+    assert loss_card.formula_lines("a-b") == ["a-b"]
+
+
+@pytest.mark.parametrize("key", sorted(key for key in LOSSES if ":" not in key))
+def test_every_line_of_a_formula_stands_alone(key: str) -> None:
+    """Braces and left-right pairs close where they open: no line is cut inside a group."""
+    spec = LOSSES[key]
+    lines = loss_card.formula_lines(spec.formula)
+    for line in lines:
+        assert line
+        assert line.count("{") == line.count("}")
+        assert line.count(r"\left") == line.count(r"\right")
+        assert f"$$\n{line}\n$$" in loss_card.head(key, spec)
 
 
 def test_all_losses_on_a_frozen_batch(page: AppTest, engine: LocalEngine) -> None:

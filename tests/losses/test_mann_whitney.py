@@ -7,6 +7,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
+from models import contest
 from models.geometry import Embeddings, Scores, score
 from models.losses import mann_whitney
 from models.sensitivity import pair_weights
@@ -72,7 +73,7 @@ def test_a_number_checked_by_hand() -> None:
 @pytest.mark.parametrize("classes", [2, 40])
 def test_summed_kernel_equals_one_by_one(temperature: float, classes: int) -> None:
     scores = score(random_batch(100, classes, spread=0.5))
-    assert int(scores.pos.sum()) * int(scores.neg.sum()) > mann_whitney._ONE_BY_ONE
+    assert int(scores.pos.sum()) * int(scores.neg.sum()) > contest._ONE_BY_ONE
     value, weight = closed_form(scores, temperature)
     assert mann_whitney.loss(scores, temperature=temperature).item() == pytest.approx(value.item(), rel=1e-12)
     largest = weight.abs().max().item()
@@ -90,6 +91,41 @@ def test_summed_kernel_in_float32_and_with_all_scores_equal() -> None:
     torch.testing.assert_close(ours.double(), weight, atol=1e-6 * weight.abs().max().item(), rtol=1e-5)
     flat = Scores(torch.ones_like(scores.s), scores.pos, scores.neg)
     assert mann_whitney.loss(flat, temperature=0.05).item() == pytest.approx(math.log(2), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_summed_kernel_is_exact_for_tiny_slopes_too(dtype: torch.dtype) -> None:
+    """Positives lead by 0.5 to 1.5 at T = 0.05, so slopes fall to e^-30 of the largest: each by its own size."""
+    generator = torch.Generator().manual_seed(0)
+    s = torch.rand(60, 80, generator=generator, dtype=dtype)
+    pos = torch.arange(80).expand(60, 80) < 40
+    scores = Scores(torch.where(pos, 0.5 * s + 1.0, 0.5 * s), pos, ~pos)
+    value, weight = closed_form(scores, 0.05)
+    exact = 1e-10 if dtype == torch.float64 else 1e-4  # T = 0.05 takes 1.3 digits of a float32 score's seven
+    assert mann_whitney.loss(scores, temperature=0.05).item() == pytest.approx(value.item(), rel=exact)
+    ours = pair_weights(mann_whitney, scores, temperature=0.05)
+    torch.testing.assert_close(ours.double(), weight, rtol=exact, atol=0.0)
+
+
+def test_summed_kernel_leaves_out_what_is_in_neither_mask() -> None:
+    """A pair that does not count has no slope, whatever its score, and moves no other."""
+    scores = score(random_batch(100, 4, spread=0.5))
+    gone = torch.zeros_like(scores.pos)
+    gone[3], gone[:, 60] = True, True
+    fewer = Scores(scores.s, scores.pos & ~gone, scores.neg & ~gone)
+    value, weight = closed_form(fewer, 0.1)
+    assert mann_whitney.loss(fewer).item() == pytest.approx(value.item(), rel=1e-12)
+    ours = pair_weights(mann_whitney, fewer)
+    torch.testing.assert_close(ours, weight, rtol=1e-11, atol=1e-13 * weight.abs().max().item())
+    assert (ours[gone] == 0).all()
+
+
+@pytest.mark.parametrize("items", [6, 100])
+def test_a_score_that_is_not_a_number_gives_none(items: int) -> None:
+    scores = score(random_batch(items, 2))
+    scores.s[0, 1] = torch.nan
+    assert math.isnan(mann_whitney.loss(scores).item())
+    assert pair_weights(mann_whitney, scores).isnan().any()
 
 
 def test_summed_kernel_passes_scale_to_the_gradient() -> None:
@@ -140,7 +176,7 @@ def test_summed_kernel_with_hardest_and_divisor() -> None:
     scores = score(random_batch(100, 4, spread=0.5))
     nearest = scores.s.masked_fill(~scores.neg, -torch.inf).topk(30, dim=1).indices
     kept = torch.zeros_like(scores.neg).scatter(1, nearest, value=True)
-    assert int(scores.pos.sum()) * int(kept.sum()) > mann_whitney._ONE_BY_ONE
+    assert int(scores.pos.sum()) * int(kept.sum()) > contest._ONE_BY_ONE
     value, weight = closed_form(Scores(scores.s, scores.pos, kept), 0.1)
     count = int(kept.sum())
     knobs = {"temperature": 0.1, "hardest": 30, "divisor": "positives"}

@@ -145,7 +145,9 @@ def test_levels_of_classes_of_different_size() -> None:
 
 def test_satisfied_queries_rest() -> None:
     scores = helpers.circle([0, 1, 180, 181], [0, 0, 1, 1])
-    assert proto_triplet.loss(scores).item() == 0.0
+    (level,) = [level for level in proto_triplet.SPEC.levels if level.name == "inactive"]
+    counts = Counts(scores.pos.sum(1).numpy(), scores.neg.sum(1).numpy(), 2)
+    assert proto_triplet.loss(scores).item() == level.value(counts, {"margin": 0.5, "shot": 0}) == 0.0
     assert pair_weights(proto_triplet, scores).abs().max().item() == 0.0
 
 

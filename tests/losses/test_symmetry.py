@@ -80,6 +80,14 @@ def test_is_the_mean_squared_distance_of_the_positive_pairs() -> None:
     torch.testing.assert_close(symmetry.loss(scores), squares.mean(), rtol=1e-9, atol=0)
 
 
+def test_frontness_has_no_unit() -> None:
+    """Eyes at 4 and 8: a nose at 7 stands half-way out, in pixels and in hundredths of the picture alike."""
+    places = torch.tensor([4.0, 8.0, 7.0], dtype=torch.float64)[:, None]
+    found = [symmetry.frontness(*(unit * places)).item() for unit in (1.0, 0.01)]
+    assert found == pytest.approx([0.5, 0.5], rel=1e-12)
+    assert symmetry.frontness(*torch.ones(3, 1)).item() == 0.0  # both eyes in one place
+
+
 def test_its_companion_is_infonce() -> None:
     scores = score(random_batch(12, 3))
     for temperature in (0.05, 0.5):

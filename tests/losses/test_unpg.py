@@ -90,7 +90,8 @@ def test_equals_the_oracle_with_its_gradients(key: str, knobs: dict[str, float |
             given.grad, torch.tensor(stored["grad"][key][name], dtype=torch.float64), atol=1e-7, rtol=1e-7
         )
     pairs = loss.score(batch)
-    shown = unpg.kept(pairs.s[:, 4:][pairs.neg[:, 4:]], loss.whisker).detach().sort().values
+    items = pairs.s[:, 4:]
+    shown = items[unpg.kept(items, pairs.neg[:, 4:], loss.whisker)].detach().sort().values
     expected = stored.get("kept_negatives", {}).get(key, shown.tolist())
     torch.testing.assert_close(shown, torch.tensor(expected, dtype=torch.float64).sort().values, atol=1e-9, rtol=0)
 
@@ -107,10 +108,11 @@ def test_a_number_checked_by_hand() -> None:
 
 def test_filter_by_hand() -> None:
     """Eight scores, quartiles number 2 and 6 of the sorted: 0.2 and 0.6; half a range beyond is 0 to 0.8."""
-    scores = torch.tensor([-0.5, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.9])
-    assert unpg.kept(scores, 0.5).tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    assert len(unpg.kept(scores, 100.0)) == 8
-    assert len(unpg.kept(scores[:0], 1.5)) == 0
+    scores = torch.tensor([[-0.5, 0.1, 0.2, 0.3, -0.9], [0.4, 0.5, 0.6, 0.9, 0.95]])
+    mask = torch.tensor([[True, True, True, True, False], [True, True, True, True, False]])
+    assert scores[unpg.kept(scores, mask, 0.5)].tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    assert torch.equal(unpg.kept(scores, mask, 100.0), mask)
+    assert not unpg.kept(scores, torch.zeros_like(mask), 1.5).any()
 
 
 @pytest.mark.parametrize(("base", "plain"), [("cosface", cosface), ("arcface", arcface)])
@@ -139,7 +141,7 @@ def test_weight_of_a_pair_is_its_share_of_every_row_and_zero_where_filtered() ->
     s = scores.s.detach().requires_grad_()
     (weight,) = torch.autograd.grad(loss.from_scores(replace(scores, s=s)), s)
     pairs = s[:, 3:][scores.neg[:, 3:]].detach()
-    stays = torch.isin(pairs, unpg.kept(pairs, 0.2))
+    stays = unpg.kept(s[:, 3:], scores.neg[:, 3:], 0.2)[scores.neg[:, 3:]]
     assert 0 < int((~stays).sum()) < len(pairs)
     logits = 4.0 * torch.where(scores.pos[:, :3], s[:, :3] - 0.2, s[:, :3]).detach()
     whole = logits.exp().sum(1) + (4.0 * pairs[stays]).exp().sum()

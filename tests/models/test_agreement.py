@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.agreement import BINS, compare, profile, unreadable
+from models.agreement import BINS, Side, compare, unreadable
 from models.catalogue import discover
 from models.diagnostics.agreement import KINDS, Comparison
 from models.geometry import Embeddings, Scores, score
@@ -86,7 +86,12 @@ def test_values_levels_and_shares_are_the_losses_own() -> None:
 
 
 def test_a_profile_is_the_mean_of_each_bin() -> None:
-    found = profile(np.array([-1.0, -0.95, 0.05, 1.0]), np.array([1.0, 3.0, 5.0, 7.0]))
+    s = torch.tensor([[-1.0, -0.95, 0.3, 0.05, 1.0]], dtype=torch.float64)
+    every = torch.tensor([[True, True, False, True, True]])
+    side = Side(Scores(s, every, ~every), every)
+    weight = side.of(torch.tensor([[1.0, 3.0, 100.0, 5.0, 7.0]], dtype=torch.float64))
+    assert weight.tolist() == [1.0, 3.0, 5.0, 7.0]
+    found = side.profile(weight)
     assert len(found) == BINS
     assert found[[0, 10, 19]].tolist() == [2.0, 5.0, 7.0]
     assert np.isnan(np.delete(found, [0, 10, 19])).all()

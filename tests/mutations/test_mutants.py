@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations.__main__ import main, parts
+from tests.mutations.__main__ import Report, main, parts, told
 from tests.mutations.mutants import KINDS, Mutant, choose, every
+from tests.mutations.same import why_same
 from tests.mutations.trial import ROOT, Part, Verdict, attempt, copy_tree
 
 INFONCE = ROOT / "models" / "losses" / "infonce.py"
@@ -128,3 +129,29 @@ def test_unknown_key(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_mutant_in_words() -> None:
     assert str(Mutant(7, "sign", "-x", "x", "")) == "line 7, sign: -x  ->  x"
+
+
+def test_a_report_counts_the_caught_and_tells_survivors_and_the_same() -> None:
+    one, other, third = (Mutant(line, "sign", "-x", "x", "") for line in (1, 2, 3))
+    reports = [
+        Report("a.py", ((one, Verdict("test_a")), (other, Verdict(""))), ()),
+        Report("b.py", (), ((third, "0"),)),
+    ]
+    assert [report.line() for report in reports] == ["| a.py | 2 | 1 | 1 | 0 |", "| b.py | 0 | 0 | 0 | 1 |"]
+    text = told(reports, all_of_them=False).splitlines()
+    assert text[0] == "| in all | 2 | 1 | 1 | 1 |"
+    assert text[2:] == [
+        "1 of 2 caught, 50.0 %",
+        "survived  a.py line 2, sign: -x  ->  x",
+        "the same  b.py line 3, sign: -x  ->  x: 0",
+    ]
+    assert told(reports, all_of_them=True).endswith("caught    a.py line 1, sign: -x  ->  x  by test_a")
+    assert "0 of 0 caught, nan %" in told([], all_of_them=False)
+
+
+def test_what_computes_the_same_is_known_by_its_reason() -> None:
+    assert "drops out" in why_same(
+        "taylor_softmax", "    numerator = 0.5 * x", Mutant(43, "constant", "0.5", "1.0", "")
+    )
+    assert why_same("infonce", "    numerator = 0.5 * x", Mutant(43, "constant", "0.5", "1.0", "")) == ""
+    assert "speed" in why_same("n_pair", "", Mutant(49, "constant", "80.0", "160.0", ""))
