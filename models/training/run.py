@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.diagnostics.items import Across
 from models.diagnostics.measure import measure
-from models.geometry import Embeddings, score
+from models.geometry import score
 from models.objective import Objective, no_weight_reason
 from models.pair_mask import mask_of
 from models.snapshot import Lens, Snapshot
@@ -33,9 +33,7 @@ from models.training.config import MASK, Event, RunConfig
 from models.training.dataset import build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
-from models.training.lens import look, look_at
 from models.training.terms import look_at_terms
-from models.training.towers import sides
 from models.training.trace import Trace
 
 __all__ = ["Diverged", "Run"]
@@ -59,6 +57,7 @@ class Run:
             torch.manual_seed(seed_of(config.seed, LOSS_INIT))
             self.objective = Objective(config.loss, context).to(self.device)
         self.chain = Chain(config, self.encoder, self.objective).to(self.device)
+        self._probing = Probing(config, self.data, self.feed, self.encoder, self.objective, self.chain)
         self._parameters = self.parameters()
         self.optimiser = build_optimiser(config.optimiser, self._parameters)
         self._counts = batch_counts(self.feed.groups(0), config.pairing)
@@ -100,7 +99,7 @@ class Run:
 
     def measures(self) -> dict[str, float]:
         """The light measures of this moment on the probe, by name."""
-        items, others = self._probe()
+        items, others = self._probing.items()
         pair = self.data.pair[self.data.probe]
         across = None if others is None else Across(others.z.cpu().numpy(), pair)
         return measure(items.z.cpu().numpy(), self.data.source.y[self.data.probe], self.data.probe_seen, across)
@@ -108,9 +107,9 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Measure the probe with generators of its own; the run goes on as if nobody had looked."""
         data = self.data
-        items, others = self._probe()
+        items, others = self._probing.items()
         pairs = score(items, others)
-        lens = self._lens(items, others)
+        lens = self._probing.lens(items, others, self.step)
         of_items = lens is not None and lens.candidates in ("items", "second views", "other sides")
         return Snapshot(
             s=pairs.s.cpu().numpy(),
@@ -130,7 +129,7 @@ class Run:
             why_no_weight=no_weight_reason(self.objective, refused=lens is None) or self._why_no_weight(lens),
             why_no_unseen=data.why_no_unseen,
             other=None if others is None else others.z.cpu().numpy(),
-            terms=look_at_terms(self.objective, lambda: self._batch_of(items), data.probe_seen),
+            terms=look_at_terms(self.objective, lambda: self._probing.batch_of(items), data.probe_seen),
             heads=self.chain.heads(items, self.step),
         )
 
@@ -235,67 +234,9 @@ class Run:
                     return f"{prefix}.{name}"
         return "all parameters together"
 
-    def _batch(self, step: int) -> Embeddings:
-        x, batch = self.feed.batch(step)
-        return replace(batch, z=self.encoder(x))
-
-    @torch.no_grad()
-    def _probe(self) -> tuple[Embeddings, Embeddings | None]:
-        """The items of the probe, and their other sides where there are two towers."""
-        if self.config.pairing == "towers":
-            x, both = self.feed.probe_sides()
-            return sides(replace(both, z=self.encoder(x)))
-        rows = torch.from_numpy(self.data.probe).to(self.device)
-        y = torch.from_numpy(self.data.source.y[self.data.probe]).to(self.device)
-        return Embeddings(self.encoder(self.feed.x[rows]), y), None
-
-    def _batch_of(self, items: Embeddings) -> tuple[Embeddings, ...]:
-        """The probe as a training batch, in one part or two; none where methods or towers make something else of it."""
-        if self.config.methods or self.config.pairing == "towers" or self.data.target is not None:
-            return ()
-        return self._probe_views(items.y) if self.config.pairing == "views" else (items,)
-
-    def _lens(self, items: Embeddings, others: Embeddings | None) -> Lens | None:
-        """What the loss reads on the probe and the weights it gives there."""
-        if self.config.methods:
-            return self._lens_of_methods(items.y)
-        anchors, candidates, kind = items, others, "items" if others is None else "other sides"
-        if self.objective.spec.reads != "scores":
-            seen = torch.from_numpy(self.data.probe_seen).to(self.device)
-            anchors = Embeddings(items.z[seen], items.y[seen], target=self.feed.probe_target(seen))
-            candidates = None
-            kind = getattr(self.objective.own, "candidates", "class proxies")
-            kind = "class logits" if self.objective.spec.reads == "logits" else kind
-        elif self.config.pairing == "views" and not self.objective.spec.one_tower:
-            anchors, candidates, kind = *self._probe_views(items.y), "second views"
-        return look(self.objective, anchors, candidates, kind)
-
-    def _lens_of_methods(self, y: Tensor) -> Lens | None:
-        """The same where methods change what the loss reads: the probe goes the way of a batch."""
-        of_pairs = self.objective.spec.reads == "scores"
-        kind = {"scores": "items", "logits": "class logits"}.get(self.objective.spec.reads, "class proxies")
-        all_of_them = of_pairs and not self.chain.seen_only
-        chosen = torch.from_numpy(self.data.probe_seen | all_of_them).to(self.device)
-        x, y = self.feed.x[torch.from_numpy(self.data.probe).to(self.device)][chosen], y[chosen]
-        instance, rows, target = None, len(y), self.feed.probe_target(chosen)
-        if self.config.pairing == "views" and of_pairs:
-            kind = "both views"
-            x = torch.cat([view[chosen] for view in self.feed.probe_views()])
-            y, instance = y.repeat(2), torch.arange(rows, device=self.device).repeat(2)
-            target = None if target is None else torch.cat([target, target])
-        with torch.no_grad():
-            pool = self.chain.look(Embeddings(self.encoder(x), y, instance, target=target), x, self.step)
-        return look_at(self.objective, pool.scores, pool.anchors, self.chain.kind(kind), rows)
-
     def _why_no_weight(self, lens: Lens | None) -> str:
         return "" if lens is None or not self.config.methods else self.chain.no_weight_reason(lens.candidates)
 
     def _levels(self) -> dict[str, float]:
         counts = self._counts if not self.config.methods else self.chain.counts(self.feed.batch(0)[1])
         return {} if counts is None else self.objective.levels(counts)
-
-    def _probe_views(self, y: Tensor) -> tuple[Embeddings, Embeddings]:
-        instance = torch.arange(len(y), device=self.device)
-        with torch.no_grad():
-            first, second = (self.encoder(view) for view in self.feed.probe_views())
-        return Embeddings(first, y, instance), Embeddings(second, y, instance)
