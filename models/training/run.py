@@ -33,6 +33,7 @@ from models.training.config import MASK, Event, RunConfig
 from models.training.dataset import build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
+from models.training.probing import Probing
 from models.training.terms import look_at_terms
 from models.training.trace import Trace
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.geometry import Embeddings
 from models.training.config import Event, RunConfig
 from models.training.run import Diverged, Run
 from tests.training.helpers import differing, differing_fields, finite, part, small
@@ -117,9 +118,15 @@ def test_another_seed_changes_weights_batches_and_views() -> None:
     assert Run(small()).checksums()["views"] == "none"
 
 
+def _batch(run: Run, step: int) -> Embeddings:
+    """A training batch, embedded."""
+    x, batch = run.feed.batch(step)
+    return replace(batch, z=run.encoder(x))
+
+
 def test_views_of_one_step_are_the_same_for_all_losses_and_differ_from_step_to_step() -> None:
     one, two = Run(small(pairing="views")), Run(small("triplet", pairing="views"))
-    first, again, later = one._batch(0), two._batch(0), one._batch(1)
+    first, again, later = _batch(one, 0), _batch(two, 0), _batch(one, 1)
     assert torch.equal(first.z, again.z)
     assert not torch.equal(first.z, later.z)
     assert first.instance is not None
@@ -128,7 +135,7 @@ def test_views_of_one_step_are_the_same_for_all_losses_and_differ_from_step_to_s
 
 def test_a_pair_of_views_shows_the_same_item_twice() -> None:
     run = Run(small(pairing="views", data=part("clusters", items=30, view_strength=0.0)))
-    batch = run._batch(0)
+    batch = _batch(run, 0)
     assert torch.equal(batch.z[:32], batch.z[32:])
     assert torch.equal(batch.y[:32], batch.y[32:])
 

@@ -185,7 +185,7 @@ def test_the_loss_on_the_probe_knows_its_target(loss: str) -> None:
     assert np.isfinite(value)
     objective: Objective = run.objective
     if objective.spec.reads == "scores":
-        anchors, others = run._probe()
+        anchors, others = run._probing.items()
         assert value == pytest.approx(float(objective(anchors, others).detach()), rel=1e-5)
     assert (found.lens is not None and found.lens.target is not None) == objective.spec.graded
 
