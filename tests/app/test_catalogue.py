@@ -171,6 +171,16 @@ def test_a_link_opens_the_lab_beside_infonce(key: str) -> None:
     assert refusal(spec, 2 if setup.base.data.key == "faces" else 8) == ""
 
 
+@pytest.mark.parametrize("key", sorted(key for key, spec in LOSSES.items() if spec.cost))
+def test_a_card_says_why_a_step_costs_much(key: str) -> None:
+    assert f"**Cost.** {LOSSES[key].cost}" in loss_card.details(LOSSES[key])
+    assert LOSSES[key].cost.endswith(".")
+
+
+def test_the_dearest_losses_say_why() -> None:
+    assert {key for key, spec in LOSSES.items() if spec.cost} >= {"adameow", "amcl", "supremix", "meow"}
+
+
 def test_a_plain_link_is_as_short_as_can_be() -> None:
     assert loss_card.lab_link("triplet", "class") == "/?lane=infonce&lane=triplet"
 
