@@ -137,6 +137,7 @@ class LossSpec:
     target: str = "class"  # that goes with logits: a key of TARGETS
     fewest_classes: int = 2  # that a loss of class logits makes sense of
     also: str = ""  # what a loss of logits takes besides, by name and None if it is not there: "sample" or "z"
+    cost: str = ""  # why a step takes many times the passes that a matrix of scores takes, for display
     detached: str = ""  # what backward holds constant, in words; empty: dL/ds is the derivative of the value
 
 

@@ -129,6 +129,8 @@ def details(spec: LossSpec) -> str:
     ]
     if spec.convention:
         parts.append(f"**Convention.** {spec.convention}")
+    if spec.cost:
+        parts.append(f"**Cost.** {spec.cost}")
     if spec.detached:
         parts.append(f"**Held constant in the gradient.** {spec.detached}")
     return "\n\n".join(parts)

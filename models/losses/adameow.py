@@ -66,6 +66,10 @@ SPEC = LossSpec(
         "the mean weight of that positive and the anchor's negatives."
     ),
     relations=("equals infonce where all weights are alike and their mean is one",),
+    cost=(
+        "A step evaluates sixteen hidden units of the weighing network on every pair, forth and back: of all "
+        "losses here the dearest."
+    ),
 )
 
 

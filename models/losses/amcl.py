@@ -57,6 +57,10 @@ SPEC = LossSpec(
     ),
     relations=("equals infonce without the positive below where one head has one temperature and beta is 0",),
     detached="the embeddings as the temperature network sees them",
+    cost=(
+        "Every head has a score and a temperature of its own for every pair: three heads take three times the "
+        "matrices, and each takes a sigmoid, a logarithm and a division more."
+    ),
 )
 
 

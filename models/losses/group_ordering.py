@@ -78,6 +78,10 @@ SPEC = LossSpec(
     relations=("is minus the log of arctan(steepness * (s_pos - s_neg)) / pi + 1/2 when each anchor has one of each",),
     pulls_positives=False,
     pushes_negatives=False,
+    cost=(
+        "A soft sort runs layer by layer, one for each kept pair of an anchor: twenty at the default, forth "
+        "and back, and the kept pairs are picked from whole rows first."
+    ),
 )
 
 

@@ -80,6 +80,7 @@ SPEC = LossSpec(
     relations=("is InfoNCE without the positive below, plus log 2, where every item is its own cluster",),
     rowwise=False,
     one_tower=True,
+    cost=("Every step clusters the batch twice, by up to twenty rounds of k-means that read all scores."),
 )
 
 

@@ -67,6 +67,10 @@ SPEC = LossSpec(
     pulls_positives=False,
     one_tower=True,
     detached="the mixtures, which reach the anchor alone",
+    cost=(
+        "Mixtures are summed in one matrix of exponentials for each share of two ends: with ten classes some "
+        "tens of matrices."
+    ),
 )
 
 

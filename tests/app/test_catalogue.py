@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -53,7 +54,14 @@ class LocalEngine:
             return Future(self.status)
         if work is comparisons.facts:
             return Future("finished", {key: {"ms": 2.0, "why_no_cost": "", "curve": CURVE} for key in arguments[0]})
+        if work is comparisons.compare_frozen:  # the same numbers every time: trained once for all tests
+            return Future("finished", _frozen(*arguments))
         return Future("finished", work(*arguments))
+
+
+@lru_cache
+def _frozen(config: str, step: int, keys: tuple[str, ...]) -> Any:
+    return comparisons.compare_frozen(config, step, keys)
 
 
 @pytest.fixture
@@ -163,6 +171,16 @@ def test_a_link_opens_the_lab_beside_infonce(key: str) -> None:
     assert refusal(spec, 2 if setup.base.data.key == "faces" else 8) == ""
 
 
+@pytest.mark.parametrize("key", sorted(key for key, spec in LOSSES.items() if spec.cost))
+def test_a_card_says_why_a_step_costs_much(key: str) -> None:
+    assert f"**Cost.** {LOSSES[key].cost}" in loss_card.details(LOSSES[key])
+    assert LOSSES[key].cost.endswith(".")
+
+
+def test_the_dearest_losses_say_why() -> None:
+    assert {key for key, spec in LOSSES.items() if spec.cost} >= {"adameow", "amcl", "supremix", "meow"}
+
+
 def test_a_plain_link_is_as_short_as_can_be() -> None:
     assert loss_card.lab_link("triplet", "class") == "/?lane=infonce&lane=triplet"
 
@@ -206,6 +224,15 @@ def test_all_losses_on_a_frozen_batch(page: AppTest, engine: LocalEngine) -> Non
     page.button_group(key="catalogue-kind").set_value("negatives")
     sound(page.run())
     assert engine.asked.count("compare_frozen") == 1  # another look at the same answer
+
+
+def test_the_first_batch_is_asked_for_while_cards_are_read(page: AppTest, engine: LocalEngine) -> None:
+    sound(page.run())
+    assert engine.asked.count("compare_frozen") == 1
+    page.button_group(key="catalogue-view").set_value(catalogue.BATCH)
+    sound(page.run())
+    assert engine.asked.count("compare_frozen") == 1
+    assert len(page.dataframe) == 1
 
 
 def test_a_live_lane_is_a_batch_too(page: AppTest, boards: LocalBoards, engine: LocalEngine) -> None:

@@ -17,6 +17,9 @@ from tests.conftest import ROOT
 
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
 LOSSES = {key: module.SPEC for key, module in discover("losses").items()}
+# Of another library some: all come through one adapter, and the page knows no loss. One with pairs, one with triplets,
+# one whose value is that of a histogram.
+LIBRARY = ("pml:SupConLoss", "pml:TripletMarginLoss", "pml:HistogramLoss")
 DATA = {
     "class": "digits",
     "binary": "faces",
@@ -109,17 +112,19 @@ def test_a_link_of_a_board_that_is_gone_starts_its_setup_anew(opened: Opener, bo
     assert list(boards.players) == ["board0"]
 
 
-@pytest.mark.parametrize("key", sorted(key for key in LOSSES if LOSSES[key].target in DATA))
+@pytest.mark.parametrize(
+    "key", sorted(key for key in LOSSES if LOSSES[key].target in DATA and (":" not in key or key in LIBRARY))
+)
 def test_every_loss_is_drawn_in_every_panel_and_as_a_table(opened: Opener, key: str) -> None:
     spec = LOSSES[key]
-    page = press(opened(lane=key, data=DATA[spec.target], panels=",".join(PANELS), sampler__batch="32"), "step")
+    page = opened(lane=key, data=DATA[spec.target], panels=",".join(PANELS), sampler__batch="32")
+    for name in PANELS:
+        page.session_state[f"menu-{name}"] = True
+    page = press(page, "step")
     assert statuses(page) == ["paused"]
     assert any(spec.name in part.value for part in page.markdown)
     knobs = [widget for widget in widgets(page) if str(widget.key).startswith("knob-")]
     assert len(knobs) == len(spec.knobs)
-    for name in PANELS:
-        page.session_state[f"menu-{name}"] = True
-    sound(page.run())
     for name in PANELS:
         page.toggle(key=f"table-{name}").set_value(True)
     sound(page.run())
@@ -197,12 +202,11 @@ def test_reset_keeps_the_knobs_and_drops_the_events(opened: Opener, boards: Loca
     assert page.query_params["panels"] in ("roc", ["roc"])
 
 
-@pytest.mark.parametrize(("word", "speed"), SPEEDS.items())
-def test_the_speed_reaches_the_board(opened: Opener, boards: LocalBoards, word: str, speed: float | None) -> None:
+def test_the_speed_reaches_the_board(opened: Opener, boards: LocalBoards) -> None:
     page = press(opened(), "step")
-    sound(page.select_slider(key="speed").set_value("5 steps/s").run())
-    sound(page.select_slider(key="speed").set_value(word).run())
-    assert boards.players["board0"].state().speed == speed
+    for words, wanted in SPEEDS.items():
+        sound(page.select_slider(key="speed").set_value(words).run())
+        assert boards.players["board0"].state().speed == wanted
 
 
 def test_a_speed_chosen_on_the_recording_holds_when_it_goes_live(opened: Opener, boards: LocalBoards) -> None:

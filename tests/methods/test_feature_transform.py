@@ -112,6 +112,20 @@ def test_against_plain_loops(name: str, outwards: float, mix: float) -> None:
         assert pairs.s[i, j].item() == pytest.approx(value, abs=1e-12)
 
 
+def test_an_anchor_leans_on_the_mean_of_its_own_positives_however_many_anchors_share_them() -> None:
+    """Three anchors, two of class 0, against five candidates, three of class 0: counts differ by row and by column."""
+    anchors = Embeddings(random_batch(3, 1).z, torch.tensor([0, 0, 1]))
+    others = Embeddings(random_batch(5, 1, seed=1).z, torch.tensor([0, 0, 0, 1, 1]))
+    pos = anchors.y[:, None] == others.y[None, :]
+    s = unit(anchors.z) @ unit(others.z).T
+    found = transform(Pool(anchors, others, Scores(s, pos, ~pos)), drawn(1.5, 1.0, list(range(5)))).pairs.s
+    rows = unit(others.z)
+    for row, column in (~pos).nonzero().tolist():
+        mean = rows[pos[row]].mean(dim=0)
+        expected = 1.5 * s[row, column] - 0.5 * (mean @ rows[column])
+        assert found[row, column].item() == pytest.approx(expected.item(), rel=1e-10)
+
+
 def test_by_hand() -> None:
     # Positives at 60 degrees, S = 1/2; at lambda = 2 their score is 5 S - 4 = -1.5. The third row stands at 90 degrees
     # to the first, which is scored as 2 z_1 - z_2: 2 * 0 - cos 30 = -0.866025.
