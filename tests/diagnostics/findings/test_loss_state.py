@@ -27,16 +27,18 @@ def test_at_chance() -> None:
 
 
 def test_at_chance_at_the_edge(seen: Evidence) -> None:
-    fired("at_chance", with_state(seen, value=np.full(3, 4.0 * 0.971)))
-    clear("at_chance", with_state(seen, value=np.full(3, 4.0 * 0.969)))
+    mixed = noise()
+    fired("at_chance", with_state(mixed, value=np.full(3, 4.0 * 0.971)))
+    clear("at_chance", with_state(mixed, value=np.full(3, 4.0 * 0.969)))
+    clear("at_chance", with_state(seen, value=np.full(3, 4.0)))  # pairs are well apart
     # Near in value, but a fifth of the way: a hot loss moves little in all.
     levels = {"chance": np.full(3, 4.0), "perfect": np.full(3, 3.6)}
-    clear("at_chance", with_state(seen, value=np.full(3, 3.92), levels=levels))
-    assert "no level of chance" in unknown("at_chance", with_state(seen, levels={}))
+    clear("at_chance", with_state(mixed, value=np.full(3, 3.92), levels=levels))
+    assert "no level of chance" in unknown("at_chance", with_state(mixed, levels={}))
 
 
-def test_guessed_knobs_lower_the_confidence(seen: Evidence) -> None:
-    found = fired("at_chance", with_state(seen, value=np.full(3, 4.0), guessed=True))
+def test_guessed_knobs_lower_the_confidence() -> None:
+    found = fired("at_chance", with_state(noise(), value=np.full(3, 4.0), guessed=True))
     assert found.confidence == "low"
     assert "defaults and not yours" in found.sentence
 
