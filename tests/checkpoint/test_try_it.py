@@ -16,18 +16,20 @@ def buried() -> Material:
     return labelled(z, y.astype(np.int64))
 
 
-def test_advice_that_helps_is_confirmed_and_its_reverse_refuted() -> None:
+def test_advice_that_helps_is_confirmed_and_its_reverse_refuted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("BATCH", 48), ("RATE", 1e-2)):  # small and quick
+        monkeypatch.setattr(f"models.checkpoint.try_it.{name}", value)
     # Without negatives InfoNCE is 0 and moves nothing: that way leaves the head as it is.
     material = buried()
     assert material.labels is not None
     negatives = np.argwhere(np.triu(material.labels[:, None] != material.labels[None, :]))
     good, idle = way("infonce", {"temperature": 0.2}), way("infonce", masked=negatives)
     told: list[tuple[int, int]] = []
-    found = try_it(material, idle, good, progress=lambda done, of: told.append((done, of)), steps=150)
+    found = try_it(material, idle, good, progress=lambda done, of: told.append((done, of)), steps=60)
     assert found.outcome == "confirmed"
     assert found.before == found.untrained
     assert told == [(k, 6) for k in range(1, 7)]
-    assert try_it(material, good, idle, steps=150).outcome == "refuted"
+    assert try_it(material, good, idle, steps=60).outcome == "refuted"
     assert json.dumps(found.as_dict(), allow_nan=False)
 
 
