@@ -21,7 +21,7 @@ def test_likely_false_negatives() -> None:
     z, y = sound(300, 3, spread=0.2)
     split = np.where((y == 0) & (np.arange(300) % 2 == 0), 3, y)  # half of a class under a label of its own
     found = fired("likely_false_negatives", under(evidence(z, split), "infonce", temperature=0.1))
-    assert (found.severity, found.confidence) == ("serious", "high")
+    assert (found.severity, found.confidence) == ("warning", "medium")  # classes that overlap look the same
     assert np.mean(y[found.selection.items] == 0) > 0.9
     assert "of the push" in found.sentence
     clear("likely_false_negatives", evidence(z, y))
