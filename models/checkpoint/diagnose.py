@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from models.checkpoint.batches import NamedLoss, named, with_loss
+from models.checkpoint.changes import change
 from models.checkpoint.diagnosis import Diagnosis
 from models.checkpoint.material import Material
 from models.checkpoint.metrics import Verification, shape, verify
@@ -56,6 +57,7 @@ def diagnose(
     told("measuring", None)
     metrics = (*verified.metrics, *shape(material, chosen, evidence))
     told("looking for faults", None)
+    changes = [change(other, evidence, material.classes) for other in earlier]
     return Diagnosis(
         name=material.name,
         fingerprint=material.fingerprint,
@@ -71,6 +73,7 @@ def diagnose(
         roc=verified.roc,
         examined=examine(evidence),
         evidence=evidence,
+        changes=tuple(found for found in changes if found is not None),
     )
 
 

@@ -25,12 +25,13 @@ The JSON is one object, keys sorted, numbers that are not defined null:
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from models.checkpoint.changes import Change
 from models.diagnostics.findings.catalogue import Examined
 from models.diagnostics.findings.evidence import Evidence
 from models.diagnostics.findings.finding import SEVERITIES, Fired, Rule
@@ -79,7 +80,7 @@ class Diagnosis:
     roc: tuple[np.ndarray, np.ndarray, np.ndarray] | None  # fpr, tpr, threshold
     examined: Examined
     evidence: Evidence
-    changes: tuple[Any, ...] = field(default=())  # models.checkpoint.changes.Change
+    changes: tuple[Change, ...] = ()  # from each other checkpoint to this one
 
     @property
     def findings(self) -> tuple[tuple[Rule, Fired], ...]:

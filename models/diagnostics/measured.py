@@ -48,7 +48,8 @@ def share_interval(hits: int, of: int) -> Measured:
     z, p = 1.959964, hits / of
     centre = (p + z * z / (2 * of)) / (1 + z * z / of)
     half = z / (1 + z * z / of) * float(np.sqrt(p * (1 - p) / of + z * z / (4 * of * of)))
-    return Measured(p, max(centre - half, 0.0), min(centre + half, 1.0))
+    # At the ends the formula gives 0 and 1 but for rounding.
+    return Measured(p, max(centre - half, 0.0) if hits else 0.0, min(centre + half, 1.0) if hits < of else 1.0)
 
 
 def resampled_mean(values: Float[np.ndarray, " n"]) -> Measured:

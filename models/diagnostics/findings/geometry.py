@@ -10,7 +10,7 @@ from models.diagnostics.spectrum import effective_rank
 
 FEWEST = 20  # items below which a shape is not judged
 COLLAPSED, NARROW, HIGH_AUC = 0.95, 0.5, 0.8
-RANK_SHARE, SKEW, VARYING, LOST = 0.25, 3.0, 0.1, 0.05
+RANK_SHARE, SIMPLEX, SKEW, VARYING, LOST = 0.25, 0.75, 3.0, 0.1, 0.05
 _BLOCKS = 10  # of the jackknife
 _NO_ROWS = "there are scores alone, and no embeddings"
 _NO_PAIRS = "nothing says which items belong together"
@@ -36,7 +36,11 @@ def point_collapse(evidence: Evidence) -> Outcome:
 
 
 def dimensional_collapse(evidence: Evidence) -> Outcome:
-    """Effective rank < 25 % of d, and below classes - 1, which separate classes need; no labels: the first alone."""
+    """Effective rank < 25 % of d, and below 3/4 of what classes need; without labels the first alone.
+
+    Needed is the effective rank of classes as points on a simplex: classes - 1 if they are of one size, fewer if not.
+    Three quarters, because the entropy of directions that are used a little unevenly is lower, and does no harm.
+    """
     if why := too_few(evidence):
         return Unknown(why)
     u = evidence.rows
@@ -46,7 +50,7 @@ def dimensional_collapse(evidence: Evidence) -> Outcome:
     if evidence.mean_cosine.value > COLLAPSED:
         return Unknown("the embedding has collapsed to a point, which has no dimensions to speak of")
     classes = 0 if evidence.y is None else len(np.unique(evidence.y))
-    needed = min(RANK_SHARE * d, classes - 1.0) if classes else RANK_SHARE * d
+    needed = RANK_SHARE * d if evidence.y is None else min(RANK_SHARE * d, SIMPLEX * _simplex_rank(evidence.y))
     rank = _rank(u)
     if not rank.value < needed:
         return Clear(rank, needed)
@@ -72,6 +76,14 @@ def _rank(u: np.ndarray) -> Measured:
     parts = np.asarray([rank(np.arange(_BLOCKS) != b) for b in range(_BLOCKS)])
     half = 1.96 * float(np.sqrt((_BLOCKS - 1) / _BLOCKS * ((parts - parts.mean()) ** 2).sum()))
     return Measured(whole, whole - half, whole + half)
+
+
+def _simplex_rank(y: np.ndarray) -> float:
+    """Effective rank of one point a class at equal distances, items as they are shared out; 0 for a single class."""
+    share = np.unique(y, return_counts=True)[1] / len(y)
+    if len(share) < 2:
+        return 0.0
+    return effective_rank(np.linalg.eigvalsh(np.diag(share) - np.outer(share, share)).clip(min=0.0), share.dtype)
 
 
 def narrow_cone(evidence: Evidence) -> Outcome:

@@ -8,7 +8,7 @@ from models.diagnostics.measured import Measured, over_batches, share_interval
 
 AT_MARGIN, AT_CHANCE, WAY = 0.02, 0.03, 0.1
 INACTIVE, HOT, COLD, CAPTURED, FIGHT = 0.02, 0.9, 0.8, 0.4, -0.2
-SPREAD, NEAR = 0.5, 2.0
+SPREAD, NEAR, APART = 0.5, 2.0, 0.75
 _TOP = 20  # pairs that a finding selects
 _GUESS = " Batch size or knobs are defaults and not yours: with yours this may differ."
 
@@ -54,7 +54,10 @@ def stuck_on_margin(evidence: Evidence) -> Outcome:
 
 
 def at_chance(evidence: Evidence) -> Outcome:
-    """Value within 3 % of the chance level, and less than a tenth of the way from there to perfect."""
+    """Value within 3 % of the chance level, and less than a tenth of the way from there to perfect.
+
+    An AUC that is surely above 0.75 clears it: losses with a steep scale can stand near chance with pairs well apart.
+    """
     loss = evidence.loss
     if loss is None:
         return Unknown(evidence.why_no_loss)
@@ -66,7 +69,7 @@ def at_chance(evidence: Evidence) -> Outcome:
     way = 0.0
     if perfect is not None and (chance != perfect).all():
         way = float(np.mean((chance - loss.value) / (chance - perfect)))
-    if away.value > AT_CHANCE or way >= WAY:
+    if away.value > AT_CHANCE or way >= WAY or evidence.auc.low > APART:
         return Clear(away, AT_CHANCE)
     told = (
         f"{loss.name} stands at {np.mean(loss.value):.4g}; chance for {loss.batch} items a batch is "
