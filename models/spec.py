@@ -200,6 +200,7 @@ class Context:
     samples: int
     span: tuple[float, float] | None = None  # least and greatest number to predict, where items have one
     labels: int = 0  # of which an item carries several; 0: items are of one class each
+    carried: np.ndarray | None = field(default=None, compare=False)  # (samples, labels) of 0 and 1, as trained
 
     @property
     def offers(self) -> str:

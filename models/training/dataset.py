@@ -7,7 +7,7 @@ import numpy as np
 
 from models.catalogue import find
 from models.data_common import Source
-from models.spec import DataSpec
+from models.spec import Context, DataSpec
 from models.training.config import Part
 
 PROBE_SEEN, PROBE_UNSEEN = 400, 100
@@ -42,6 +42,11 @@ class Dataset:
     def labels(self) -> int:
         """How many labels there are, of which an item carries several; 0 where it is not so."""
         return 0 if self.target is None or self.target.ndim == 1 else self.target.shape[1]
+
+    def context(self, dim: int) -> Context:
+        """What a loss may know of the training items, with embeddings of size `dim`; nothing of the probe."""
+        carried = self.target if self.labels else None
+        return Context(dim, self.seen_classes, len(self.train), self.span, self.labels, carried)
 
     @property
     def probe_target(self) -> np.ndarray | None:

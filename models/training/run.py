@@ -14,7 +14,7 @@ from models.diagnostics.measure import measure
 from models.geometry import Embeddings, score
 from models.objective import Objective, no_weight_reason
 from models.snapshot import Lens, Snapshot
-from models.spec import Context, Value
+from models.spec import Value
 from models.training import keep
 from models.training.build import (
     LOSS_INIT,
@@ -53,8 +53,7 @@ class Run:
         self.data: Dataset = build(config.data, config.seed)
         self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
-        data = self.data
-        context = Context(int(config.encoder["dim"]), data.seen_classes, len(data.train), data.span, data.labels)
+        context = self.data.context(int(config.encoder["dim"]))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, LOSS_INIT))
             self.objective = Objective(config.loss, context).to(self.device)
