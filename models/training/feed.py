@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from models.catalogue import find
+from models.data_common import number_likeness
 from models.geometry import Embeddings
 from models.objective import seeded
 from models.training.build import PROBE_VIEWS, VIEWS, Plan, digest, step_generator
@@ -27,11 +29,14 @@ class Feed:
         self._target = None if data.target is None else torch.from_numpy(data.target.astype("float32")).to(device)
         self._rows = torch.from_numpy(data.train).to(device)
         self._plan = Plan(data.y, config.sampler, config.seed)
+        graded = find("losses", config.loss.key).SPEC.graded
+        self._of_numbers = self._likeness(data.target) if graded else None
+        self._of_probe = self._likeness(data.probe_target) if graded else None
         if config.pairing == "towers":
             assert data.source.side is not None, "RunConfig lets only data with two sides pass"
             self._side, self._pair = (torch.from_numpy(a).to(device) for a in (data.source.side, data.pair))
-            graded = data.source.graded if find("losses", config.loss.key).SPEC.graded else None
-            self._graded = None if graded is None else torch.from_numpy(graded).to(device)
+            rows = data.source.graded if graded else None
+            self._graded = None if rows is None else torch.from_numpy(rows).to(device)
 
     def labels(self, step: int) -> Tensor:
         """Labels of the items of one step."""
@@ -63,6 +68,11 @@ class Feed:
         """True targets of the probe's items that a mask chooses; None where the class is all there is."""
         target = self.data.probe_target
         return None if target is None else torch.from_numpy(target.astype("float32")).to(self.device)[chosen]
+
+    def probe_items(self, z: Tensor, instance: Tensor | None = None) -> Embeddings:
+        """Embeddings of the probe's items with all that is known of them, in the probe's order."""
+        y = torch.from_numpy(self.data.source.y[self.data.probe]).to(self.device)
+        return Embeddings(z, y, instance, graded=self._of_probe)
 
     def probe_views(self) -> list[Tensor]:
         """Two views of every item of the probe, the same ones whenever it is measured."""
@@ -97,4 +107,12 @@ class Feed:
 
     def _unread(self, y: Tensor, instance: Tensor | None, sample: Tensor | None) -> Embeddings:
         target = None if self._target is None or sample is None else self._target[sample]
-        return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample, target=target)
+        graded = None if self._of_numbers is None or sample is None else self._of_numbers[sample]
+        return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample, graded, target)
+
+    def _likeness(self, numbers: np.ndarray | None) -> Tensor | None:
+        """How alike items are by the numbers that are to be predicted of them; None where the set does not grade."""
+        width = self.data.source.width
+        return (
+            None if not width or numbers is None else torch.from_numpy(number_likeness(numbers, width)).to(self.device)
+        )

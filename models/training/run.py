@@ -244,14 +244,13 @@ class Run:
             x, both = self.feed.probe_sides()
             return sides(replace(both, z=self.encoder(x)))
         rows = torch.from_numpy(self.data.probe).to(self.device)
-        y = torch.from_numpy(self.data.source.y[self.data.probe]).to(self.device)
-        return Embeddings(self.encoder(self.feed.x[rows]), y), None
+        return self.feed.probe_items(self.encoder(self.feed.x[rows])), None
 
     def _batch_of(self, items: Embeddings) -> tuple[Embeddings, ...]:
         """The probe as a training batch, in one part or two; none where methods or towers make something else of it."""
         if self.config.methods or self.config.pairing == "towers" or self.data.target is not None:
             return ()
-        return self._probe_views(items.y) if self.config.pairing == "views" else (items,)
+        return self._probe_views() if self.config.pairing == "views" else (items,)
 
     def _lens(self, items: Embeddings, others: Embeddings | None) -> Lens | None:
         """What the loss reads on the probe and the weights it gives there."""
@@ -265,7 +264,7 @@ class Run:
             kind = getattr(self.objective.own, "candidates", "class proxies")
             kind = "class logits" if self.objective.spec.reads == "logits" else kind
         elif self.config.pairing == "views" and not self.objective.spec.one_tower:
-            anchors, candidates, kind = *self._probe_views(items.y), "second views"
+            anchors, candidates, kind = *self._probe_views(), "second views"
         return look(self.objective, anchors, candidates, kind)
 
     def _lens_of_methods(self, y: Tensor) -> Lens | None:
@@ -292,8 +291,8 @@ class Run:
         counts = self._counts if not self.config.methods else self.chain.counts(self.feed.batch(0)[1])
         return {} if counts is None else self.objective.levels(counts)
 
-    def _probe_views(self, y: Tensor) -> tuple[Embeddings, Embeddings]:
-        instance = torch.arange(len(y), device=self.device)
+    def _probe_views(self) -> tuple[Embeddings, Embeddings]:
+        instance = torch.arange(len(self.data.probe), device=self.device)
         with torch.no_grad():
             first, second = (self.encoder(view) for view in self.feed.probe_views())
-        return Embeddings(first, y, instance), Embeddings(second, y, instance)
+        return self.feed.probe_items(first, instance), self.feed.probe_items(second, instance)
