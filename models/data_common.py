@@ -45,6 +45,10 @@ class Source:
     # What is to be predicted, where it is more than the class: (N,) a number, or (N, c) of 0 and 1, labels that an item
     # carries. Items of one class have numbers near each other, or the same labels: classes still say which pairs count.
     target: np.ndarray | None = None
+    # Answers to choose from; then a row of target is the better and the worse one's number, and the log-probability of
+    # every answer under a reference policy that no run changes: (N, 2 + answers). 0: nothing is to be preferred.
+    answers: int = 0
+    turned: float = 0.0  # share of training items whose better and worse answer are exchanged, never of the probe
     width: float = 0.0  # of the likeness of two numbers to predict, in their unit: see `number_likeness`; 0: not graded
     # What the set does to its training items, never to the probe; both speak of classes that are trained on.
     keep: np.ndarray | None = None  # (classes,) share of each class that is left, two items at least

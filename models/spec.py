@@ -200,9 +200,12 @@ class Context:
     samples: int
     span: tuple[float, float] | None = None  # least and greatest number to predict, where items have one
     labels: int = 0  # of which an item carries several; 0: items are of one class each
+    answers: int = 0  # to choose from, where items come with a better and a worse one; 0: there are none
     carried: np.ndarray | None = field(default=None, compare=False)  # (samples, labels) of 0 and 1, as trained
 
     @property
     def offers(self) -> str:
         """The kind of target that items have beside their class: a key of TARGETS, "class" where there is none."""
+        if self.answers:
+            return "preference"
         return "real" if self.span is not None else "multilabel" if self.labels else "class"
