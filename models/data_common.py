@@ -49,6 +49,8 @@ class Source:
     # every answer under a reference policy that no run changes: (N, 2 + answers). 0: nothing is to be preferred.
     answers: int = 0
     turned: float = 0.0  # share of training items whose better and worse answer are exchanged, never of the probe
+    # Classes at the end that no run trains on, for few-shot episodes of these; None: the last fifth, and no episodes.
+    novel: int | None = None
     width: float = 0.0  # of the likeness of two numbers to predict, in their unit: see `number_likeness`; 0: not graded
     # What the set does to its training items, never to the probe; both speak of classes that are trained on.
     keep: np.ndarray | None = None  # (classes,) share of each class that is left, two items at least

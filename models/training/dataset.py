@@ -60,6 +60,11 @@ class Dataset:
         return None if self.source.target is None else self.source.target[self.probe]
 
     @property
+    def novel(self) -> np.ndarray:
+        """All rows of source of classes that are never trained on, in the probe or not."""
+        return np.flatnonzero(self.source.y >= self.seen_classes)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one item."""
         return self.source.x.shape[1:]
@@ -117,11 +122,13 @@ def truth_table(dataset: Dataset) -> dict[str, np.ndarray]:
 
 
 def _seen(source: Source) -> tuple[int, str]:
-    """The last fifth of the classes, at least two, is never trained on, where there are at least five.
+    """Classes trained on: without those the set calls novel, else without the last fifth, at least two of five or more.
 
     Two, because with one there is no negative pair among the unseen, and no AUC.
     """
     classes = len(source.classes)
+    if source.novel:
+        return classes - source.novel, ""
     if source.target is not None and source.target.ndim == 1:
         return classes, "the classes of this set are ranges of one number, which must be learnt over its whole range"
     if classes < 5:

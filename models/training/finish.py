@@ -3,11 +3,13 @@
 import numpy as np
 import torch
 
+from models.diagnostics.few_shot import few_shot
 from models.diagnostics.final import final_metrics
 from models.diagnostics.items import unit_rows
 from models.diagnostics.prediction import f1, label_probe, mean_absolute_error, number_probe
 from models.diagnostics.preference import preferences
 from models.snapshot import Snapshot
+from models.training.config import SAMPLERS
 from models.training.run import Run
 
 
@@ -21,7 +23,25 @@ def finish(run: Run) -> dict[str, float]:
     data, snapshot = run.data, run.snapshot()
     items = torch.from_numpy(data.source.x[data.train]).to(run.device)
     train_z = run.encoder(items).cpu().numpy()
-    return final_metrics(snapshot, train_z, data.truth) | _predictions(run, snapshot, train_z)
+    return final_metrics(snapshot, train_z, data.truth) | _predictions(run, snapshot, train_z) | _few_shot(run)
+
+
+def _few_shot(run: Run) -> dict[str, float]:
+    """Accuracy over episodes of novel classes, with its interval, where the sampler or the set is one of episodes.
+
+    Classes, supports and queries of an episode are the sampler's, or its defaults; all items of novel classes may be
+    drawn, because none was trained on. nan where fewer than two classes are novel.
+    """
+    data, sampler = run.data, run.config.sampler
+    if sampler.key != "episodic" and data.source.novel is None:
+        return {}
+    knobs = sampler.values if sampler.key == "episodic" else {k.name: k.default for k in SAMPLERS["episodic"]}
+    items = torch.from_numpy(data.source.x[data.novel]).to(run.device)
+    z = run.encoder(items).cpu().numpy() if len(items) else np.empty((0, 1))
+    sizes = {name: int(knobs[name]) for name in ("way", "shot", "query")}
+    found = few_shot(z, data.source.y[data.novel], **sizes)
+    told = {"accuracy": found.accuracy, "low": found.low, "high": found.high, "way": float(found.way)}
+    return {f"few_shot_{name}": value for name, value in told.items()}
 
 
 def _predictions(run: Run, snapshot: Snapshot, train_z: np.ndarray) -> dict[str, float]:
