@@ -13,7 +13,10 @@ from models.training.dataset import build
 from tests.data.helpers import no_network
 
 KEYS = tuple(discover("data"))
-LEAST = {"letters": 5}  # sixteen of each are all there are, a third of them in the probe; a batch has two or three
+LEAST = {
+    "letters": 5,
+    "named": 5,
+}  # sixteen of each are all there are, a third of them in the probe; a batch has two or three
 SHAPES = {"image": 3, "signal": 2, "points": 1, "text": 1}
 
 
@@ -51,7 +54,7 @@ def test_targets_beside_the_classes(key: str, shape: tuple[int, ...]) -> None:
 def test_the_other_sets_have_none() -> None:
     plain = sorted(key for key in KEYS if discover("data")[key].load().target is None)
     one_sided = ["cancer", "clusters", "digits", "emoji", "faces", "longtail", "mnist1d", "mnist5k"]
-    assert plain == sorted([*one_sided, "captions", "halves", "queries", "fewshot", "letters"])
+    assert plain == sorted([*one_sided, "captions", "halves", "queries", "fewshot", "letters", "named"])
     assert [key for key in KEYS if discover("data")[key].load().answers] == ["choices"]
 
 
