@@ -39,6 +39,10 @@ class Source:
     images: np.ndarray | None = None  # (N, h, w) in [0, 1], what to show where x itself is no picture
     side: np.ndarray | None = None  # (N, *shape of its own) float32, the other side of item i, for pairing by towers
     pair: np.ndarray | None = None  # (N,) int64: sides of equal pair belong together; None: each item's own two alone
+    ends: np.ndarray | None = (
+        None  # (N, 2) int64: items are links of a graph, x one of the two nodes and side the other
+    )
+    types: np.ndarray | None = None  # (nodes,) int64 type of each node of that graph, which is the class of x's node
     graded: np.ndarray | None = (
         None  # (N, g) float32: how alike items i and j are is the product of their rows, in [0, 1]
     )

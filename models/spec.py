@@ -156,6 +156,7 @@ class MethodSpec:
     convention: str = ""  # where papers, their code and this differ
     candidates: str = ""  # what anchors are compared with, or what happens to that, for display
     one_tower: bool = True  # False: not before a loss that needs a batch scored against itself
+    towers: bool = False  # True: it can stand before the two ends of links, each with an encoder of its own
     known: bool = False  # True: it looks classes up, so it is measured on items of classes that are trained on
 
 
@@ -178,6 +179,7 @@ class DataSpec:
     licence: str
     knobs: tuple[Knob, ...] = ()
     side: str = ""  # kind of an item's other side, one of those above; empty: items have one side
+    linked: bool = False  # True: items are links of a graph, see Source.ends
 
 
 @dataclass(frozen=True)

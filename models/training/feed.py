@@ -13,6 +13,7 @@ from models.objective import seeded
 from models.training.build import PROBE_VIEWS, VIEWS, Plan, digest, step_generator
 from models.training.config import RunConfig
 from models.training.dataset import Dataset
+from models.training.links import Links
 from models.training.towers import Read
 from models.training.views import augment, natural
 
@@ -37,15 +38,25 @@ class Feed:
             self._side, self._pair = (torch.from_numpy(a).to(device) for a in (data.source.side, data.pair))
             rows = data.source.graded if graded else None
             self._graded = None if rows is None else torch.from_numpy(rows).to(device)
+            self._links = None if data.source.ends is None else Links(data, device)
 
     def labels(self, step: int) -> Tensor:
         """Labels of the items of one step."""
         return self._y[self._plan.at(step)]
 
     def groups(self, step: int) -> Tensor:
-        """What tells positives of one step from negatives: pairs of two towers, else labels."""
+        """What tells positives of one step from negatives: labels, pairs of two towers, or how ends of links stand."""
+        if self.config.pairing != "towers":
+            return self.labels(step)
         rows = self._rows[self._plan.at(step)]
-        return self._pair[rows] if self.config.pairing == "towers" else self.labels(step)
+        return self._pair[rows] if self._links is None else self._links.standing(rows, held_out=False)
+
+    def probe_pairs(self) -> np.ndarray:
+        """The same of the probe, for `Across.pair`."""
+        if self.config.pairing != "towers" or self._links is None:
+            return np.asarray(self.data.pair[self.data.probe])
+        rows = torch.from_numpy(self.data.probe).to(self.device)
+        return np.asarray(self._links.standing(rows, held_out=True).cpu())
 
     def batch(self, step: int) -> tuple[Read, Embeddings]:
         """What the encoder reads at a step, and all that is known of its rows but their embeddings, which are empty."""
@@ -93,6 +104,9 @@ class Feed:
         both = self._unread(y.repeat(2), self._pair[rows].repeat(2), None if sample is None else sample.repeat(2))
         if self._graded is not None:
             both = replace(both, graded=self._graded[rows].repeat(2, 1))
+        if self._links is not None:
+            node, y, stands = self._links.of(rows, held_out=sample is None)
+            both = replace(both, y=y, instance=None, node=node, stands=stands)
         return (self.x[rows], self._side[rows]), both
 
     def _two_views(self, rows: Tensor, generator: torch.Generator) -> list[Tensor]:

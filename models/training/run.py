@@ -48,8 +48,7 @@ class Run:
 
     def __init__(self, config: RunConfig) -> None:
         """Build data, encoder and loss; raises ValueError if they do not fit together."""
-        self.config, self.step, self.trace = config, 0, Trace()
-        self.device = device()
+        self.config, self.step, self.trace, self.device = config, 0, Trace(), device()
         self.data: Dataset = build(config.data, config.seed)
         self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
@@ -99,8 +98,7 @@ class Run:
     def measures(self) -> dict[str, float]:
         """The light measures of this moment on the probe, by name."""
         items, others = self._probe()
-        pair = self.data.pair[self.data.probe]
-        across = None if others is None else Across(others.z.cpu().numpy(), pair)
+        across = None if others is None else Across(others.z.cpu().numpy(), self.feed.probe_pairs())
         return measure(items.z.cpu().numpy(), self.data.source.y[self.data.probe], self.data.probe_seen, across)
 
     def snapshot(self) -> Snapshot:
@@ -255,7 +253,7 @@ class Run:
     def _lens(self, items: Embeddings, others: Embeddings | None) -> Lens | None:
         """What the loss reads on the probe and the weights it gives there."""
         if self.config.methods:
-            return self._lens_of_methods(items.y)
+            return self._lens_of_methods(items.y) if others is None else self._lens_of_links(items, others)
         anchors, candidates, kind = items, others, "items" if others is None else "other sides"
         if self.objective.spec.reads != "scores":
             seen = torch.from_numpy(self.data.probe_seen).to(self.device)
@@ -283,6 +281,10 @@ class Run:
         with torch.no_grad():
             pool = self.chain.look(Embeddings(self.encoder(x), y, instance, target=target), x, self.step)
         return look_at(self.objective, pool.scores, pool.anchors, self.chain.kind(kind), rows)
+
+    def _lens_of_links(self, items: Embeddings, others: Embeddings) -> Lens | None:
+        pool = self.chain.look(items, self.feed.x, self.step, others)
+        return look_at(self.objective, pool.scores, pool.anchors, self.chain.kind("other sides"))
 
     def _why_no_weight(self, lens: Lens | None) -> str:
         return "" if lens is None or not self.config.methods else self.chain.no_weight_reason(lens.candidates)
