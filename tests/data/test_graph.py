@@ -1,5 +1,7 @@
 """What this set teaches: each pair of types is linked in a sense of its own, and held-out links are found again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,11 @@ from models.data.graph import TYPES, load
 from models.diagnostics.items import Across, pair_scores, snapshot_items
 from models.diagnostics.neighbours import first_hits, neighbours
 from models.diagnostics.roc import auc
+from models.diagnostics.summarise import summarise
+from models.engine.lane import probe_loss
 from models.geometry import score
 from models.training.config import Part, RunConfig
+from models.training.finish import finish
 from models.training.run import Run
 from models.training.towers import sides
 from tests.data.helpers import no_network
@@ -159,6 +164,24 @@ def test_levels_are_those_of_the_links() -> None:
     scores = score(*(type(e)(torch.zeros(len(e.y), 4), e.y, node=e.node, stands=e.stands) for e in (anchors, others)))
     expected = run.objective.module.loss(scores)
     assert run.objective.levels(run._counts)["chance"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("methods", [(), GATE])
+def test_a_page_can_draw_it(methods: tuple[Part, ...]) -> None:
+    run = Run(config(methods=methods))
+    run.advance(2)
+    shot = run.snapshot()
+    drawn = summarise(shot)
+    assert shot.lens is not None
+    assert drawn.weights is not None
+    assert drawn.weights.candidates == shot.lens.candidates
+    # Read from embeddings, not from the lens: the loss is the same.
+    x, both = run.feed.probe_sides()
+    with torch.no_grad():
+        anchors, others = sides(replace(both, z=run.encoder(x)))
+        pool = run.chain.look(anchors, run.feed.x, 2, others)
+        assert probe_loss(run, shot) == pytest.approx(run.objective.read(pool.scores, pool.anchors).item(), rel=1e-5)
+    assert finish(run)["recall_at_1"] == pytest.approx(run.measures()["recall_at_1"])
 
 
 def test_what_fits_and_what_is_refused() -> None:
