@@ -1,6 +1,7 @@
 """Episodes of classes that were never trained on: how often the nearest prototype is right."""
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -48,7 +49,7 @@ def few_shot(
         return FewShot(float("nan"), float("nan"), float("nan"), way, 0)
     rng, u = np.random.default_rng(0), unit_rows(np.asarray(z, np.float64))
     found = np.array([_episode(u, members, (way, shot, each), rng) for _ in range(episodes)])
-    mean, spread = float(found.mean()), _Z * float(found.std(ddof=1)) / np.sqrt(episodes) if episodes > 1 else 0.0
+    mean, spread = float(found.mean()), _Z * float(found.std(ddof=1)) / sqrt(episodes) if episodes > 1 else 0.0
     return FewShot(mean, max(mean - spread, 0.0), min(mean + spread, 1.0), way, episodes)
 
 

@@ -19,6 +19,7 @@ def test_points_that_coincide_are_always_right() -> None:
     found = few_shot(*clouds(0.0), way=4, shot=2, query=3)
     assert (found.accuracy, found.low, found.high) == (1.0, 1.0, 1.0)
     assert (found.way, found.episodes) == (4, 600)
+    assert {type(value) for value in (found.accuracy, found.low, found.high)} == {float}
 
 
 def test_noise_is_at_chance_and_inside_its_interval() -> None:
