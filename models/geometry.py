@@ -18,6 +18,8 @@ class Embeddings:
     sample: Int[Tensor, " n"] | None = None  # position in the training set, for a loss that remembers its items
     graded: Float[Tensor, "n g"] | None = None  # rows whose products, in [0, 1], say how alike two items are
     target: Shaped[Tensor, "n *c"] | None = None  # (n,) numbers to predict, or (n, c) of 0 and 1; None: the class alone
+    node: Int[Tensor, " n"] | None = None  # of a graph, where pairs are its links
+    stands: Int[Tensor, "n k"] | None = None  # to each of its k nodes: 1 linked, 0 not, -1 does not count
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,13 @@ def unit(z: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
 
 
 def masks(anchors: Embeddings, candidates: Embeddings | None = None) -> tuple[Bool[Tensor, "n m"], Bool[Tensor, "n m"]]:
-    """Positive and negative mask: by instance when both sides have it, else by label; no item pairs with itself."""
+    """Positive and negative mask: by links or instance when both sides have them, else by label.
+
+    No item pairs with itself; of links, one end is scored against the other ends.
+    """
+    if candidates is not None and anchors.stands is not None and candidates.node is not None:
+        told = anchors.stands[:, candidates.node]
+        return told == 1, told == 0
     other = anchors if candidates is None else candidates
     if anchors.instance is not None and other.instance is not None:
         same = anchors.instance[:, None] == other.instance[None, :]

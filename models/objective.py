@@ -44,8 +44,12 @@ class Objective(nn.Module):
         if hasattr(self.module, "Loss"):
             self.own = self.module.Loss(context, **self.knobs)
         if self.spec.reads == "logits":
-            outputs = {"real": BINS, "multilabel": context.labels}.get(self.spec.target, context.classes)
-            self.head = nn.Linear(context.dim, outputs)
+            outputs = {"real": BINS, "multilabel": context.labels, "preference": context.answers}
+            self.head = nn.Linear(context.dim, outputs.get(self.spec.target, context.classes))
+        if self.head is not None and self.spec.target == "preference":
+            # The policy is the reference times what the head adds: at the start they are one and the same.
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
 
     def set(self, name: str, value: Value) -> None:
         """Change one knob from now on."""
@@ -68,6 +72,8 @@ class Objective(nn.Module):
             return scores if self.mask is None else self.mask.without(scores, embeddings, candidates)
         if self.head is not None:
             logits = self.head(embeddings.z)
+            if self.spec.target == "preference":
+                return self._answered(logits, embeddings)
             own = self._own_outputs(embeddings)
             return Scores(logits, own, ~own)
         if self.own is not None and hasattr(self.own, "score"):
@@ -91,9 +97,9 @@ class Objective(nn.Module):
     def predict(self, z: Tensor) -> Tensor | None:
         """What the head says of embeddings (n, d): numbers (n,), classes (n,), or labels (n, c) of 0 and 1.
 
-        None for a loss without a head.
+        None for a loss without a head, and for a policy, which is asked with its reference.
         """
-        if self.head is None:
+        if self.head is None or self.spec.target == "preference":
             return None
         logits: Tensor = self.head(z)
         if self.spec.target == "real":
@@ -116,11 +122,21 @@ class Objective(nn.Module):
         return logits[:, 1] - logits[:, 0] if self.spec.target == "binary" else logits
 
     def _target(self, embeddings: Embeddings) -> Tensor:
-        if self.spec.target not in ("real", "multilabel"):
+        if self.spec.target not in ("real", "multilabel", "preference"):
             return embeddings.y
         if embeddings.target is None:
             raise ValueError(f"{self.spec.name} reads Embeddings.target, which these embeddings do not have")
+        if self.spec.target == "preference":
+            answers, reference = _answers(embeddings.target)
+            return reference.gather(1, answers)
         return embeddings.target
+
+    def _answered(self, logits: Tensor, embeddings: Embeddings) -> Scores:
+        """Log-probabilities of the better and the worse answer under the policy, (n, 2), the better one positive."""
+        assert embeddings.target is not None, f"{self.spec.name} reads Embeddings.target"
+        answers, reference = _answers(embeddings.target)
+        own = torch.tensor([True, False], device=logits.device).expand(len(logits), 2)
+        return Scores((reference + logits).log_softmax(dim=1).gather(1, answers), own, ~own)
 
     def _own_outputs(self, embeddings: Embeddings) -> Tensor:
         """Outputs of the head that belong to each item, (n, outputs) bool: its class, its labels, its nearest bin."""
@@ -159,6 +175,11 @@ class Objective(nn.Module):
         return {name: float(value) for name, value in values.items() if value is not None}
 
 
+def _answers(target: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of the better and the worse answer, (n, 2), and log-probabilities of all under the reference, (n, c)."""
+    return target[:, :2].long(), target[:, 2:]
+
+
 def _ends(context: Context, knobs: Mapping[str, Value]) -> tuple[float, float] | None:
     """Where bins end that span the data's numbers; with a smeared target, three sigma beyond them on both sides.
 
@@ -179,14 +200,14 @@ def refusal(spec: LossSpec, classes: int, offers: str = "class") -> str:
     """
     if (spec.target == "class" and classes >= spec.fewest_classes) or (spec.target == "binary" and classes == 2):
         return ""
-    if spec.target in ("real", "multilabel") and spec.target == offers:
+    if spec.target in ("real", "multilabel", "preference") and spec.target == offers:
         return ""
     needs = {
         "class": f"data of at least {spec.fewest_classes} classes",
         "binary": "data of two classes, such as faces or cancer",
         "multilabel": "data whose items carry several labels each, such as scenes",
         "real": "data with a number to predict for each item, such as rotation or diabetes",
-        "preference": "pairs of answers with their log-probabilities under a policy and a reference",
+        "preference": "pairs of answers with their log-probabilities under a policy and a reference, such as choices",
     }[spec.target]
     return f"{spec.name} needs {needs}; here each item is of one of {classes} classes."
 
@@ -197,7 +218,7 @@ def no_weight_reason(objective: Objective, refused: bool = False) -> str:
         lists = f"{objective.spec.name} lists pairs of pairs or triplets, more than fit in memory for the whole probe."
         return lists if refused else ""
     if objective.spec.reads == "logits":
-        output = {"real": "bin", "multilabel": "label"}.get(objective.spec.target, "class")
+        output = {"real": "bin", "multilabel": "label", "preference": "answer"}.get(objective.spec.target, "class")
         return (
             f"{objective.spec.name} reads {output} logits, not pairs: its weights are those of item against {output}."
         )

@@ -157,6 +157,7 @@ class MethodSpec:
     convention: str = ""  # where papers, their code and this differ
     candidates: str = ""  # what anchors are compared with, or what happens to that, for display
     one_tower: bool = True  # False: not before a loss that needs a batch scored against itself
+    towers: bool = False  # True: it can stand before the two ends of links, each with an encoder of its own
     known: bool = False  # True: it looks classes up, so it is measured on items of classes that are trained on
 
 
@@ -180,6 +181,7 @@ class DataSpec:
     knobs: tuple[Knob, ...] = ()
     side: str = ""  # kind of an item's other side, one of those above; empty: items have one side
     labelled: bool = True  # False: no two items are of one class, so that pairs are two views of an item
+    linked: bool = False  # True: items are links of a graph, see Source.ends
 
 
 @dataclass(frozen=True)
@@ -202,8 +204,12 @@ class Context:
     samples: int
     span: tuple[float, float] | None = None  # least and greatest number to predict, where items have one
     labels: int = 0  # of which an item carries several; 0: items are of one class each
+    answers: int = 0  # to choose from, where items come with a better and a worse one; 0: there are none
+    carried: np.ndarray | None = field(default=None, compare=False)  # (samples, labels) of 0 and 1, as trained
 
     @property
     def offers(self) -> str:
         """The kind of target that items have beside their class: a key of TARGETS, "class" where there is none."""
+        if self.answers:
+            return "preference"
         return "real" if self.span is not None else "multilabel" if self.labels else "class"

@@ -25,6 +25,9 @@ READS = {
 }
 
 
+_DATA = {"binary": "faces", "real": "rotation", "multilabel": "scenes", "preference": "choices"}
+
+
 def status_of(spec: LossSpec) -> str:
     """Verification in one word, a key of STATUS or OTHER_STATUS: the status text's first."""
     word = spec.paper.status.replace(",", " ").replace(";", " ").split()[0]
@@ -33,11 +36,11 @@ def status_of(spec: LossSpec) -> str:
 
 def lab_link(key: str, target: str) -> str:
     """Address of the lab with this loss beside infonce; empty if no data set of the lab has such targets."""
-    if target not in ("class", "binary"):
+    if target != "class" and target not in _DATA:
         return ""
-    data = [("data", "faces")] if target == "binary" else []
+    data = [("data", _DATA[target])] if target in _DATA else []
     beside = [] if key == "infonce" else [("lane", "infonce")]
-    # A loss of two classes and infonce read the same faces: the data belong to both lanes.
+    # Such a loss and infonce read the same items, the one their target and the other their class: both lanes have them.
     return "/?" + urlencode([*data, *beside, ("lane", key)])
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from models.data.emoji import text_rows
 from models.data_common import Source, centred_likeness
 from models.spec import DataSpec, Knob
 
@@ -15,6 +16,12 @@ SPEC = DataSpec(
     licence="BSD-3-Clause package; data CC BY 4.0; names Apache-2.0",
     knobs=(
         Knob("languages", 8, 1, 8, help="Languages of the captions, in the order en, de, es, fr, it, pt, id, tr."),
+        Knob(
+            "reader",
+            "letters",
+            choices=("letters", "minilm"),
+            help="Runs of letters, hashed; or the sentence encoder all-MiniLM-L6-v2, if its package is installed.",
+        ),
         Knob("features", 128, 32, 2048, help="Hash buckets for the runs of one to three letters of a name."),
     ),
 )
@@ -38,20 +45,18 @@ def captions(y: np.ndarray, languages: int) -> list[str]:
     return [spoken[language][label] for language, label in zip(chosen.tolist(), y.tolist(), strict=True)]
 
 
-def load(*, languages: int = 8, features: int = 128) -> Source:
-    """All 1,797 digits x, shape (1, 8, 8), and captions as hashed letter runs of length 1, shape (features,).
+def load(*, languages: int = 8, reader: str = "letters", features: int = 128) -> Source:
+    """All 1,797 digits x, shape (1, 8, 8), and captions as unit rows, shape (features,) or (384,) with MiniLM.
 
     Items whose captions are spelt alike belong together: "six" of English and French is one word. Graded: cosine / 2 +
     1/2 of the raw pixels, the mean picture taken off.
     """
-    # Imported here: the catalogue imports every data module, and these take a second.
+    # Imported here: the catalogue imports every data module, and this takes a second.
     from sklearn.datasets import load_digits
-    from sklearn.feature_extraction.text import HashingVectorizer
 
     bunch = load_digits()
     x, y = (bunch.images / 16.0).astype(np.float32)[:, None], bunch.target.astype(np.int64)
     words, pair = np.unique(captions(y, languages), return_inverse=True)
-    hashed = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 3), n_features=features, dtype=np.float32)
-    side = hashed.transform(words.tolist()).toarray()[pair]
+    side = text_rows(words.tolist(), reader, features)[pair]
     classes = tuple(str(k) for k in range(10))
     return Source(x, y, classes, side=side, pair=pair.astype(np.int64), graded=centred_likeness(x))

@@ -61,11 +61,16 @@ def load(*, languages: str = "latin", reader: str = "letters", features: int = 5
     names = {sign: about for sign, about in emoji.EMOJI_DATA.items() if plain(sign, about, emoji.STATUS)}
     table = {sign: [words(about[language]) for language in spoken] for sign, about in names.items()}
     every = [name for row in table.values() for name in row]
-    rows = _hashed(every, features) if reader == "letters" else _encoded(every)
+    rows = text_rows(every, reader, features)
     views = rows.reshape(len(table), len(spoken), -1)
     y = np.array([block(sign) for sign in table], np.int64)
     texts = tuple(f"{sign} {' · '.join(row[:3])}" for sign, row in table.items())
     return Source(np.ascontiguousarray(views[:, 0]), y, CLASSES, views=views, texts=texts)
+
+
+def text_rows(names: list[str], reader: str, features: int) -> np.ndarray:
+    """Unit rows of texts: hashed letter runs, (n, features), or what MiniLM makes of them, (n, 384)."""
+    return _hashed(names, features) if reader == "letters" else _encoded(names)
 
 
 def _hashed(names: list[str], features: int) -> np.ndarray:

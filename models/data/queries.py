@@ -5,7 +5,7 @@ from collections import Counter
 
 import numpy as np
 
-from models.data.emoji import CLASSES, LATIN, OTHER, block, plain, words
+from models.data.emoji import CLASSES, LATIN, OTHER, block, plain, text_rows, words
 from models.data_common import Source
 from models.spec import DataSpec, Knob
 
@@ -21,27 +21,31 @@ SPEC = DataSpec(
     knobs=(
         Knob("query", "en", choices=LANGUAGES, help="Language of the queries."),
         Knob("document", "de", choices=LANGUAGES, help="Language of the documents."),
+        Knob(
+            "reader",
+            "letters",
+            choices=("letters", "minilm"),
+            help="Runs of letters, hashed; or the sentence encoder all-MiniLM-L6-v2, if its package is installed.",
+        ),
         Knob("features", 512, 64, 2048, help="Hash buckets for the runs of one to three letters of a name."),
     ),
 )
 
 
-def load(*, query: str = "en", document: str = "de", features: int = 512) -> Source:
-    """Names of emoji in two languages as hashed letter runs of length 1, shape (features,): query x, document side.
+def load(*, query: str = "en", document: str = "de", reader: str = "letters", features: int = 512) -> Source:
+    """Names of emoji in two languages as unit rows, query x, document side; shape (features,) or (384,) with MiniLM.
 
     Items are those of the set `emoji`, in its order and with its classes. Documents that are spelt alike answer the
     same queries. Graded: relevance of document j to query i, the cosine of their `keywords` (no one has judged it).
     """
-    # Imported here: the catalogue imports every data module, and these take a second.
+    # Imported here: the catalogue imports every data module, and this takes a second.
     import emoji
-    from sklearn.feature_extraction.text import HashingVectorizer
 
     for language in (query, document):
         emoji.config.load_language(language)
     table = {sign: about for sign, about in emoji.EMOJI_DATA.items() if plain(sign, about, emoji.STATUS)}
     asked, told = ([words(about[language]) for about in table.values()] for language in (query, document))
-    hashed = HashingVectorizer(analyzer="char_wb", ngram_range=(1, 3), n_features=features, dtype=np.float32)
-    x, side = (hashed.transform(names).toarray() for names in (asked, told))
+    x, side = (text_rows(names, reader, features) for names in (asked, told))
     texts = tuple(f"{sign} {a} · {b}" for sign, a, b in zip(table, asked, told, strict=True))
     y = np.array([block(sign) for sign in table], np.int64)
     pair = np.unique(told, return_inverse=True)[1].astype(np.int64)

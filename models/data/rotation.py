@@ -24,6 +24,14 @@ SPEC = DataSpec(
         ),
         Knob("reach", 60.0, 10.0, 180.0, unit="degrees", help="Angles lie evenly between minus and plus this."),
         Knob("bins", 12, 2, 36, unit="classes", help="Equal ranges of the angle; the range is the class."),
+        Knob(
+            "width",
+            10.0,
+            1.0,
+            90.0,
+            unit="degrees",
+            help="Graded losses: angles this far apart are alike by 0.61, twice as far by 0.14.",
+        ),
     ),
 )
 _SEED = 20_240_104
@@ -31,8 +39,10 @@ _MARGIN = 2  # pixels around a picture, so that its corners stay in it when it i
 _UPRIGHT = (1, 4, 7)
 
 
-def load(*, digits: str = "three", reach: float = 60.0, bins: int = 12) -> Source:
+def load(*, digits: str = "three", reach: float = 60.0, bins: int = 12, width: float = 10.0) -> Source:
     """Each digit once, turned; shape (1, 12, 12), brightness in [0, 1]. target: the angle in degrees.
+
+    Graded: exp(-(difference of angles)^2 / (2 width^2)), for losses that read how alike two items are.
 
     A positive angle turns counterclockwise. Whatever the digit, one angle is drawn in each of as many equal ranges as
     there are pictures. A view of an item is turned too, by up to 20 degrees at full strength, and keeps its target.
@@ -48,7 +58,7 @@ def load(*, digits: str = "three", reach: float = 60.0, bins: int = 12) -> Sourc
     wide = np.pad(chosen[:, 0], ((0, 0), (_MARGIN, _MARGIN), (_MARGIN, _MARGIN)))
     x = np.stack([rotate(one, turn, reshape=False, order=1) for one, turn in zip(wide, angle, strict=True)])
     y = np.minimum((place * bins).astype(np.int64), bins - 1)
-    return Source(x.astype(np.float32)[:, None], y, _names(reach, bins), target=angle)
+    return Source(x.astype(np.float32)[:, None], y, _names(reach, bins), target=angle, width=width)
 
 
 def _names(reach: float, bins: int) -> tuple[str, ...]:

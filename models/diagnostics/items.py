@@ -29,11 +29,16 @@ class Across:
     """The other sides of the items of a probe."""
 
     z: Float[np.ndarray, "n d"]
-    pair: Int[np.ndarray, " n"]  # an item's side A belongs to the sides B of equal pair
+    pair: Int[
+        np.ndarray, "n *n"
+    ]  # side A belongs to the sides B of equal pair; or (n, n): 1 does, 0 does not, else apart
 
     def of(self, z: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], keep: Bool[np.ndarray, " n"]) -> Items:
         """The kept items, each side A against each side B."""
         u, v, pair = unit_rows(z[keep]), unit_rows(self.z[keep]), self.pair[keep]
+        if pair.ndim == 2:
+            told = pair[:, keep]
+            return Items(u, y[keep], u @ v.T, told == 1, told == 0, v)
         same = pair[:, None] == pair[None, :]
         return Items(u, y[keep], u @ v.T, same, ~same, v)
 

@@ -23,7 +23,7 @@ def neighbours(items: Items) -> Neighbours:
     total = items.pos[asking].sum(axis=1)
     nearest = others = _others(items.s, max(int(total.max()), VOTERS))[asking]
     if items.v is not None:
-        nearest = ranking(items.s, min(int(total.max()), len(items.s)))[asking]
+        nearest = ranking(_counted(items), min(int(total.max()), len(items.s)))[asking]
     relevant = np.take_along_axis(items.pos[asking], nearest, axis=1)
     knn = _vote(items.y, others[:, :VOTERS]) == items.y[asking]
     return Neighbours(float(relevant[:, 0].mean()), map_at_r(relevant, total), float(knn.mean()))
@@ -37,11 +37,16 @@ def first_hits(items: Items) -> Float[np.ndarray, " n"]:
     asking = items.pos.any(axis=1)
     hits = np.full(len(items.y), np.nan)
     if asking.any():
-        s = items.s.copy()
+        s = _counted(items)
         if items.v is None:
             np.fill_diagonal(s, -np.inf)
         hits[asking] = items.pos[np.arange(len(s)), s.argmax(axis=1)][asking]
     return hits
+
+
+def _counted(items: Items) -> Float[np.ndarray, "n n"]:
+    """Scores, of two sides without the pairs that do not count: nobody asks for them."""
+    return items.s.copy() if items.v is None else np.where(items.pos | items.neg, items.s, -np.inf)
 
 
 def _others(s: Float[np.ndarray, "n n"], top: int) -> Int[np.ndarray, "n k"]:

@@ -36,11 +36,14 @@ SPEC = MethodSpec(
         "Paper form: both sides gated, then scaled to length 1. Positive: every item of the partner class, the anchor "
         "itself too where that is its own; other items of the anchor's class do not count. The gate's layers are "
         "normalised row by row, not over the batch, so that a batch of one is possible. A distinct partner is one of "
-        "the other classes of the batch. Before InfoNCE this is the paper's loss."
+        "the other classes of the batch. Before InfoNCE this is the paper's loss. Where pairs are links of a graph, "
+        "classes are types of node: the partner is the type at a link's other end, whatever the knob says, and links "
+        "are the positives."
     ),
     candidates="gated",
     one_tower=False,
     known=True,
+    towers=True,
 )
 _FLOOR = 1e-12  # squared length below which a gated row counts as zero, for a finite gradient
 
@@ -103,6 +106,9 @@ class Method(Hooks):
     def change(self, pool: Pool, step: Step) -> list[Pool]:
         """The same rows under the gates of their drawn partners."""
         y, others = pool.anchors.y, pool.others
+        if pool.anchors.stands is not None and pool.candidates is not None:
+            s = gated_cosine(unit(pool.anchors.z), unit(others.z), self.gates(y, others.y))
+            return [replace(pool, scores=replace(pool.pairs, s=s))]
         partner = draw_partners(y, self.partner, step.rng)
         s = gated_cosine(unit(pool.anchors.z), unit(others.z), self.gates(y, partner))
         return [replace(pool, scores=Scores(s, *partner_masks(y, partner, others.y)))]

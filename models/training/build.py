@@ -86,8 +86,13 @@ class Plan:
 
 
 def batch_counts(y: Tensor, pairing: str) -> Counts:
-    """How many positives and negatives each anchor has in a batch with these labels; for towers, these pairs."""
+    """How many positives and negatives each anchor has in a batch with these labels; for towers, these pairs.
+
+    Or (n, n) as `Links.standing` tells it, where pairs are links.
+    """
     y = y.cpu()
+    if y.ndim == 2:
+        return Counts((y == 1).sum(1).numpy(), (y == 0).sum(1).numpy(), len(y))
     if pairing == "towers":
         same = y[:, None] == y[None, :]
         return Counts(same.sum(1).numpy(), (~same).sum(1).numpy(), len(set(y.tolist())))

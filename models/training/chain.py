@@ -54,13 +54,12 @@ class Chain(nn.ModuleDict):
     def loss(self, embeddings: Embeddings, x: Read, number: int) -> Tensor:
         """The loss of one training batch; x is what the encoder read, number the training steps done so far."""
         _, objective = self._around
-        if not isinstance(x, Tensor):  # no method stands before two towers: see RunConfig
-            across = objective.spec.reads == "scores"
-            return objective(*(sides(embeddings) if across else (embeddings,)))  # type: ignore[no-any-return]
+        across = not isinstance(x, Tensor) and objective.spec.reads == "scores"
+        parts = sides(embeddings) if across else (embeddings,)
         if not self.specs:
-            return objective(embeddings)  # type: ignore[no-any-return]
-        self._step = None
-        pools, penalties = [self._plain(embeddings)], list[Tensor]()
+            return objective(*parts)  # type: ignore[no-any-return]
+        self._step, x = None, x if isinstance(x, Tensor) else x[0]
+        pools, penalties = [self._plain(*parts)], list[Tensor]()
         for key, method in self._hooks:
             step = self._moment(key, x, number, training=True)
             found = [method.penalty(pool, step) for pool in pools]
@@ -76,10 +75,10 @@ class Chain(nn.ModuleDict):
                 method.after(self._step)
 
     @torch.no_grad()
-    def look(self, embeddings: Embeddings, x: Tensor, number: int) -> Pool:
+    def look(self, embeddings: Embeddings, x: Tensor, number: int, candidates: Embeddings | None = None) -> Pool:
         """The first of the pools that the loss would read of a probe; nothing is remembered of it."""
         _, objective = self._around
-        pool = self._plain(embeddings)
+        pool = self._plain(embeddings, candidates)
         for key, method in self._hooks:
             pool = method.change(pool, self._moment(key, x, number, training=False))[0]
         return pool if pool.scores is not None else replace(pool, scores=objective.view(pool.anchors))
@@ -114,7 +113,8 @@ class Chain(nn.ModuleDict):
         entropy = [self._seed, crc32(key.encode()), *([_TRAIN, number] if training else [_PROBE])]
         return Step(number, x, encoder, objective.head, np.random.default_rng(entropy), training)
 
-    def _plain(self, embeddings: Embeddings) -> Pool:
-        """The batch against itself, or its logits; a loss that reads embeddings has no scores yet."""
+    def _plain(self, embeddings: Embeddings, candidates: Embeddings | None = None) -> Pool:
+        """The batch against itself or its other sides, or its logits; a loss of embeddings has no scores yet."""
         _, objective = self._around
-        return Pool(embeddings, None, None if objective.spec.reads == "embeddings" else objective.view(embeddings))
+        blind = objective.spec.reads == "embeddings"
+        return Pool(embeddings, candidates, None if blind else objective.view(embeddings, candidates))

@@ -11,7 +11,7 @@ from models.custom import REGISTER
 from models.data_common import CORRUPTION
 from models.pair_code import decode_pairs
 from models.pair_mask import checked
-from models.spec import PLACES, Knob, MethodSpec, Value, check_knobs
+from models.spec import PLACES, DataSpec, Knob, MethodSpec, Value, check_knobs
 
 SAMPLERS: dict[str, tuple[Knob, ...]] = {
     "balanced": (
@@ -127,6 +127,11 @@ def _method(part: Part) -> MethodSpec:
     return spec
 
 
+def _linked(data: str) -> bool:
+    spec: DataSpec = find("data", data).SPEC
+    return spec.linked
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """One run. Construction completes the knobs with their defaults and raises ValueError on anything unknown."""
@@ -162,8 +167,9 @@ class RunConfig:
             two = f"; {self.data.key} has one side" if self.pairing == "towers" else ""
             raise ValueError(f"pairing must be one of {', '.join(known)}, got {self.pairing!r}{two}")
         pairing = self.pairing or known[0]
-        if pairing == "towers" and self.methods:
-            raise ValueError(f"method {self.methods[0].key} cannot stand before two towers: choose another pairing")
+        barred = [part.key for part in self.methods if not (_method(part).towers and _linked(self.data.key))]
+        if pairing == "towers" and barred:
+            raise ValueError(f"method {barred[0]} cannot stand before two towers: choose another pairing")
         if pairing == "towers" and find("losses", self.loss.key).SPEC.one_tower:
             raise ValueError(f"{self.loss.key} needs a batch scored against itself, not towers: choose another pairing")
         return pairing

@@ -7,12 +7,17 @@ import numpy as np
 
 from models.catalogue import find
 from models.data_common import Source
-from models.spec import DataSpec
+from models.spec import Context, DataSpec
 from models.training.config import Part
 
 PROBE_SEEN, PROBE_UNSEEN = 400, 100
 _SPLIT_SEED = 20_240_101  # the split never depends on a run's seed: seeds are compared on the same probe
-_STREAM, _OWN_STREAM, _TARGET_STREAM = 7, 8, 9  # what a set does of itself draws apart from what is done to every set
+_STREAM, _OWN_STREAM, _TARGET_STREAM, _TURN_STREAM = (
+    7,
+    8,
+    9,
+    10,
+)  # what a set does of itself draws apart from what is done to every set
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +46,23 @@ class Dataset:
     @property
     def labels(self) -> int:
         """How many labels there are, of which an item carries several; 0 where it is not so."""
-        return 0 if self.target is None or self.target.ndim == 1 else self.target.shape[1]
+        return 0 if self.target is None or self.target.ndim == 1 or self.source.answers else self.target.shape[1]
+
+    def context(self, dim: int) -> Context:
+        """What a loss may know of the training items, with embeddings of size `dim`; nothing of the probe."""
+        carried = self.target if self.labels else None
+        answers = self.source.answers
+        return Context(dim, self.seen_classes, len(self.train), self.span, self.labels, answers, carried)
 
     @property
     def probe_target(self) -> np.ndarray | None:
         """True targets of the probe, (p,) or (p, c)."""
         return None if self.source.target is None else self.source.target[self.probe]
+
+    @property
+    def novel(self) -> np.ndarray:
+        """All rows of source of classes that are never trained on, in the probe or not."""
+        return np.flatnonzero(self.source.y >= self.seen_classes)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -88,6 +104,8 @@ def build(part: Part, seed: int) -> Dataset:
     y = _flip(y, part.number("label_flips"), seen_classes, rng)
     probe_seen = source.y[probe] < seen_classes
     target = None if source.target is None else _targets(source.target[train], y, truth, seed)
+    if source.answers and target is not None and source.target is not None:
+        target = _preferences(target, source.target[train], source.turned, seed)
     return Dataset(module.SPEC, source, train, y, truth, copy_of, probe, probe_seen, seen_classes, why, target)
 
 
@@ -109,11 +127,13 @@ def training_rows(source: Source) -> np.ndarray:
 
 
 def _seen(source: Source) -> tuple[int, str]:
-    """The last fifth of the classes, at least two, is never trained on, where there are at least five.
+    """Classes trained on: without those the set calls novel, else without the last fifth, at least two of five or more.
 
     Two, because with one there is no negative pair among the unseen, and no AUC.
     """
     classes = len(source.classes)
+    if source.novel:
+        return classes - source.novel, ""
     if source.target is not None and source.target.ndim == 1:
         return classes, "the classes of this set are ranges of one number, which must be learnt over its whole range"
     if classes == len(source.y):
@@ -197,4 +217,12 @@ def _targets(true: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int) -> n
     target = true.copy()
     for position in np.flatnonzero(y != truth):
         target[position] = true[rng.choice(np.flatnonzero(truth == y[position]))]
+    return target
+
+
+def _preferences(given: np.ndarray, true: np.ndarray, turned: float, seed: int) -> np.ndarray:
+    """Answers as given, a share of them turned round; the reference is asked about the item itself, flipped or not."""
+    target = np.column_stack([given[:, :2], true[:, 2:]])
+    chosen = np.random.default_rng([seed, _TURN_STREAM]).permutation(len(target))[: round(turned * len(target))]
+    target[chosen, :2] = target[chosen, 1::-1]
     return target

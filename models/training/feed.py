@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from models.catalogue import find
+from models.data_common import number_likeness
 from models.geometry import Embeddings
 from models.objective import seeded
 from models.training.build import PROBE_VIEWS, VIEWS, Plan, digest, step_generator
 from models.training.config import RunConfig
 from models.training.dataset import Dataset
+from models.training.links import Links
 from models.training.towers import Read
 from models.training.views import augment, natural
 
@@ -27,20 +30,33 @@ class Feed:
         self._target = None if data.target is None else torch.from_numpy(data.target.astype("float32")).to(device)
         self._rows = torch.from_numpy(data.train).to(device)
         self._plan = Plan(data.y, config.sampler, config.seed)
+        graded = find("losses", config.loss.key).SPEC.graded
+        self._of_numbers = self._likeness(data.target) if graded else None
+        self._of_probe = self._likeness(data.probe_target) if graded else None
         if config.pairing == "towers":
             assert data.source.side is not None, "RunConfig lets only data with two sides pass"
             self._side, self._pair = (torch.from_numpy(a).to(device) for a in (data.source.side, data.pair))
-            graded = data.source.graded if find("losses", config.loss.key).SPEC.graded else None
-            self._graded = None if graded is None else torch.from_numpy(graded).to(device)
+            rows = data.source.graded if graded else None
+            self._graded = None if rows is None else torch.from_numpy(rows).to(device)
+            self._links = None if data.source.ends is None else Links(data, device)
 
     def labels(self, step: int) -> Tensor:
         """Labels of the items of one step."""
         return self._y[self._plan.at(step)]
 
     def groups(self, step: int) -> Tensor:
-        """What tells positives of one step from negatives: pairs of two towers, else labels."""
+        """What tells positives of one step from negatives: labels, pairs of two towers, or how ends of links stand."""
+        if self.config.pairing != "towers":
+            return self.labels(step)
         rows = self._rows[self._plan.at(step)]
-        return self._pair[rows] if self.config.pairing == "towers" else self.labels(step)
+        return self._pair[rows] if self._links is None else self._links.standing(rows, held_out=False)
+
+    def probe_pairs(self) -> np.ndarray:
+        """The same of the probe, for `Across.pair`."""
+        if self.config.pairing != "towers" or self._links is None:
+            return np.asarray(self.data.pair[self.data.probe])
+        rows = torch.from_numpy(self.data.probe).to(self.device)
+        return np.asarray(self._links.standing(rows, held_out=True).cpu())
 
     def batch(self, step: int) -> tuple[Read, Embeddings]:
         """What the encoder reads at a step, and all that is known of its rows but their embeddings, which are empty."""
@@ -75,6 +91,11 @@ class Feed:
         target = self.data.probe_target
         return None if target is None else torch.from_numpy(target.astype("float32")).to(self.device)[chosen]
 
+    def probe_items(self, z: Tensor, instance: Tensor | None = None) -> Embeddings:
+        """Embeddings of the probe's items with all that is known of them, in the probe's order."""
+        y = torch.from_numpy(self.data.source.y[self.data.probe]).to(self.device)
+        return Embeddings(z, y, instance, graded=self._of_probe)
+
     def probe_views(self) -> list[Tensor]:
         """Two views of every item of the probe, the same ones whenever it is measured."""
         return self.views(torch.from_numpy(self.data.probe).to(self.device))
@@ -93,6 +114,9 @@ class Feed:
         both = self._unread(y.repeat(2), self._pair[rows].repeat(2), None if sample is None else sample.repeat(2))
         if self._graded is not None:
             both = replace(both, graded=self._graded[rows].repeat(2, 1))
+        if self._links is not None:
+            node, y, stands = self._links.of(rows, held_out=sample is None)
+            both = replace(both, y=y, instance=None, node=node, stands=stands)
         return (self.x[rows], self._side[rows]), both
 
     def _two_views(self, rows: Tensor, generator: torch.Generator) -> list[Tensor]:
@@ -107,4 +131,12 @@ class Feed:
 
     def _unread(self, y: Tensor, instance: Tensor | None, sample: Tensor | None) -> Embeddings:
         target = None if self._target is None or sample is None else self._target[sample]
-        return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample, target=target)
+        graded = None if self._of_numbers is None or sample is None else self._of_numbers[sample]
+        return Embeddings(torch.empty(len(y), 0, device=y.device), y, instance, sample, graded, target)
+
+    def _likeness(self, numbers: np.ndarray | None) -> Tensor | None:
+        """How alike items are by the numbers that are to be predicted of them; None where the set does not grade."""
+        width = self.data.source.width
+        return (
+            None if not width or numbers is None else torch.from_numpy(number_likeness(numbers, width)).to(self.device)
+        )

@@ -32,19 +32,18 @@ class Probing:
             x, both = self._feed.probe_sides()
             return sides(replace(both, z=self._encoder(x)))
         rows = torch.from_numpy(self._data.probe).to(self._feed.x.device)
-        y = torch.from_numpy(self._data.source.y[self._data.probe]).to(self._feed.x.device)
-        return Embeddings(self._encoder(self._feed.x[rows]), y), None
+        return self._feed.probe_items(self._encoder(self._feed.x[rows])), None
 
     def batch_of(self, items: Embeddings) -> tuple[Embeddings, ...]:
         """The probe as a training batch, in one part or two; none where methods or towers make something else of it."""
         if self._config.methods or self._config.pairing == "towers" or self._data.target is not None:
             return ()
-        return self._views(items.y) if self._config.pairing == "views" else (items,)
+        return self._views() if self._config.pairing == "views" else (items,)
 
     def lens(self, items: Embeddings, others: Embeddings | None, step: int) -> Lens | None:
         """What the loss reads on the probe and the weights it gives there."""
         if self._config.methods:
-            return self._lens_of_methods(items.y, step)
+            return self._lens_of_methods(items.y, step) if others is None else self._lens_of_links(items, others, step)
         anchors, candidates, kind = items, others, "items" if others is None else "other sides"
         if self._objective.spec.reads != "scores":
             seen = torch.from_numpy(self._data.probe_seen).to(self._feed.x.device)
@@ -53,7 +52,7 @@ class Probing:
             kind = getattr(self._objective.own, "candidates", "class proxies")
             kind = "class logits" if self._objective.spec.reads == "logits" else kind
         elif self._config.pairing == "views" and not self._objective.spec.one_tower:
-            anchors, candidates, kind = *self._views(items.y), "second views"
+            anchors, candidates, kind = *self._views(), "second views"
         return look(self._objective, anchors, candidates, kind)
 
     def _lens_of_methods(self, y: Tensor, step: int) -> Lens | None:
@@ -73,8 +72,12 @@ class Probing:
             pool = self._chain.look(Embeddings(self._encoder(x), y, instance, target=target), x, step)
         return look_at(self._objective, pool.scores, pool.anchors, self._chain.kind(kind), rows)
 
-    def _views(self, y: Tensor) -> tuple[Embeddings, Embeddings]:
-        instance = torch.arange(len(y), device=self._feed.x.device)
+    def _lens_of_links(self, items: Embeddings, others: Embeddings, step: int) -> Lens | None:
+        pool = self._chain.look(items, self._feed.x, step, others)
+        return look_at(self._objective, pool.scores, pool.anchors, self._chain.kind("other sides"))
+
+    def _views(self) -> tuple[Embeddings, Embeddings]:
+        instance = torch.arange(len(self._data.probe), device=self._feed.x.device)
         with torch.no_grad():
             first, second = (self._encoder(view) for view in self._feed.probe_views())
-        return Embeddings(first, y, instance), Embeddings(second, y, instance)
+        return self._feed.probe_items(first, instance), self._feed.probe_items(second, instance)

@@ -15,7 +15,7 @@ from models.geometry import score
 from models.objective import Objective, no_weight_reason
 from models.pair_mask import mask_of
 from models.snapshot import Lens, Snapshot
-from models.spec import Context, Value
+from models.spec import Value
 from models.training import keep
 from models.training.build import (
     LOSS_INIT,
@@ -48,12 +48,11 @@ class Run:
 
     def __init__(self, config: RunConfig) -> None:
         """Build data, encoder and loss; raises ValueError if they do not fit together."""
-        self.config, self.step, self.trace = config, 0, Trace()
-        self.device = device()
-        self.data = data = build(config.data, config.seed)
+        self.config, self.step, self.trace, self.device = config, 0, Trace(), device()
+        self.data = build(config.data, config.seed)
         self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
-        context = Context(int(config.encoder["dim"]), data.seen_classes, len(data.train), data.span, data.labels)
+        context = self.data.context(int(config.encoder["dim"]))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, LOSS_INIT))
             self.objective = Objective(config.loss, context).to(self.device)
@@ -101,8 +100,7 @@ class Run:
     def measures(self) -> dict[str, float]:
         """The light measures of this moment on the probe, by name."""
         items, others = self._probing.items()
-        pair = self.data.pair[self.data.probe]
-        across = None if others is None else Across(others.z.cpu().numpy(), pair)
+        across = None if others is None else Across(others.z.cpu().numpy(), self.feed.probe_pairs())
         return measure(items.z.cpu().numpy(), self.data.source.y[self.data.probe], self.data.probe_seen, across)
 
     def snapshot(self) -> Snapshot:

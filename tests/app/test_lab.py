@@ -25,6 +25,7 @@ DATA = {
     "binary": "faces",
     "real": "rotation",
     "multilabel": "scenes",
+    "preference": "choices",
 }  # that a loss of this target can be trained on
 
 

@@ -13,6 +13,10 @@ from models.training.dataset import build
 from tests.data.helpers import no_network
 
 KEYS = tuple(discover("data"))
+LEAST = {
+    "letters": 5,
+    "named": 5,
+}  # sixteen of each are all there are, a third of them in the probe; a batch has two or three
 SHAPES = {"image": 3, "signal": 2, "points": 1, "text": 1}
 
 
@@ -48,9 +52,11 @@ def test_targets_beside_the_classes(key: str, shape: tuple[int, ...]) -> None:
 
 
 def test_the_other_sets_have_none() -> None:
-    plain = sorted(key for key in KEYS if discover("data")[key].load().target is None)
+    loaded = {key: discover("data")[key].load() for key in KEYS}
+    plain = sorted(key for key in KEYS if loaded[key].target is None)
     one_sided = ["cancer", "clusters", "digits", "emoji", "faces", "longtail", "mnist1d", "mnist5k"]
-    assert plain == sorted([*one_sided, "captions", "halves", "queries"])
+    assert plain == sorted([*one_sided, "captions", "halves", "queries", "fewshot", "letters", "named", "graph"])
+    assert [key for key in KEYS if loaded[key].answers] == ["choices"]
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -67,7 +73,7 @@ def test_a_default_batch_can_be_drawn_and_the_probe_has_pairs(key: str) -> None:
     dataset = build(RunConfig(data=Part(key)).data, seed=0)
     _, counts = np.unique(dataset.y, return_counts=True)
     assert len(dataset.train) >= 128
-    assert counts.min() >= 16
+    assert counts.min() >= LEAST.get(key, 16)
     assert np.unique(dataset.source.y[dataset.probe], return_counts=True)[1].min() >= 2
 
 

@@ -272,7 +272,8 @@ def test_state_survives_save_and_load_and_knobs_may_be_set(key: str) -> None:
     logits, given = task(module.SPEC.target, batch, CLASSES)
     what = {"scores": (score(batch),), "embeddings": (batch,), "logits": given(logits.s)}[module.SPEC.reads]
     besides = {"sample": torch.arange(len(batch.y))} if module.SPEC.also == "sample" else {}
-    assert first(*what, **besides).item() != second(*what, **besides).item()
+    # A loss that is told its numbers by the data, which a run builds again, keeps none: then no seed matters.
+    assert (first(*what, **besides).item() != second(*what, **besides).item()) == bool(first.state_dict())
     second.load_state_dict(first.state_dict())
     assert first(*what, **besides).item() == second(*what, **besides).item()
     for knob in module.SPEC.knobs:

@@ -1,12 +1,14 @@
 """Runs on data with other targets: what the head and the loss get, ends of the bins, slicing, what is refused."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.diagnostics.summarise import summarise
 from models.engine.lane import probe_loss
@@ -57,7 +59,7 @@ def test_the_loss_reads_its_own_items_targets(loss: str, data: str) -> None:
     else:
         target = torch.from_numpy(run.data.source.target[rows]).float()
         more = (z,) if loss == "hybrid_multilabel" else ()
-        direct = run.objective.module.loss(logits, target, *more, **knobs)
+        direct = (run.objective.own or partial(run.objective.module.loss, **knobs))(logits, target, *more)
     assert value.item() == pytest.approx(direct.item(), rel=1e-6)
 
 
@@ -178,7 +180,29 @@ def test_hybrid_without_its_two_parts_is_weighted_cross_entropy() -> None:
     assert run.objective.head is not None
     assert batch.target is not None
     value = run.objective(Embeddings(z, batch.y, target=batch.target))
-    assert value.item() == pytest.approx(hybrid_multilabel.weighted_bce(run.objective.head(z), batch.target).item())
+    # Weights by hand, of all training items: n / (10 n_c).
+    carried = run.data.target
+    assert carried is not None
+    weight = torch.from_numpy(len(carried) / (10 * carried.sum(axis=0))).clamp(max=10.0)
+    entropy = binary_cross_entropy_with_logits(run.objective.head(z), batch.target, weight=weight)
+    assert value.item() == pytest.approx(entropy.item(), rel=1e-6)
+    assert value.item() != pytest.approx(
+        hybrid_multilabel.weighted_bce(run.objective.head(z), batch.target).item(), rel=1e-4
+    )
+
+
+def test_hybrid_weighs_by_the_training_split_and_never_by_the_probe() -> None:
+    run = Run(config("hybrid_multilabel", "scenes"))
+    whole, own = run.data.source.target, run.objective.own
+    assert isinstance(own, hybrid_multilabel.Loss)
+    assert whole is not None
+    assert own.weight is not None
+    assert own.together is not None
+    train = whole[run.data.train]
+    assert own.weight.tolist() == pytest.approx((len(train) / (10 * train.sum(axis=0))).tolist(), rel=1e-6)
+    assert np.allclose(own.together.numpy(), np.corrcoef(train, rowvar=False), atol=1e-6)
+    assert own.weight.tolist() != pytest.approx((len(whole) / (10 * whole.sum(axis=0))).tolist(), rel=1e-3)
+    assert [name for name in run.objective.state_dict() if "head" not in name] == []
 
 
 REFUSED = [
