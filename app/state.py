@@ -37,7 +37,7 @@ class PageState:
     ticket: str = field(default_factory=ticket)  # names the files that this session may fetch
     choices: dict[str, Any] = field(default_factory=dict)  # of controls that are not always drawn
     echoes: dict[str, float] = field(default_factory=dict)  # presses that came with a tick, and when
-    ticking: list[str] = field(default_factory=lambda: ["none yet"])  # the fragment that ticks, as a run names it
+    ticking: set[str] = field(default_factory=set)  # the fragments that tick by themselves, as a run names them
     upload: Upload | None = None  # a file of data on the form
     own: Report | None = None  # the last examination of a loss written here
     own_drawn: Report | None = None  # the one that stands on the page
@@ -149,17 +149,17 @@ def fresh(key: str) -> bool:
     with a tick counts, and the next delivery by itself is its echo.
     """
     context, now, echoes = get_script_run_ctx(), time.monotonic(), page().echoes
-    if context is not None and context.fragment_ids_this_run == page().ticking:
+    if context is not None and page().ticking.issuperset(context.fragment_ids_this_run or ("the page",)):
         echoes[key] = now
         return True
     return now - echoes.pop(key, -ECHO_S) >= ECHO_S
 
 
 def ticks() -> None:
-    """Called by the fragment that ticks, so that `fresh` knows it."""
+    """Called by the fragments that tick, so that `fresh` knows them."""
     context = get_script_run_ctx()
     if context is not None and context.fragment_ids_this_run and len(context.fragment_ids_this_run) == 1:
-        page().ticking = list(context.fragment_ids_this_run)
+        page().ticking.update(context.fragment_ids_this_run)
 
 
 def due(key: str, seconds: float) -> bool:

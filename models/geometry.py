@@ -17,7 +17,7 @@ class Embeddings:
     instance: Int[Tensor, " n"] | None = None
     sample: Int[Tensor, " n"] | None = None  # position in the training set, for a loss that remembers its items
     graded: Float[Tensor, "n g"] | None = None  # rows whose products, in [0, 1], say how alike two items are
-    target: Shaped[Tensor, "n *c"] | None = None  # (n,) numbers to predict, or (n, c) of 0 and 1; None: the class alone
+    target: Shaped[Tensor, " n *c"] | None = None  # (n,) numbers to predict, or (n, c) of 0 and 1; None: classes
     node: Int[Tensor, " n"] | None = None  # of a graph, where pairs are its links
     stands: Int[Tensor, "n k"] | None = None  # to each of its k nodes: 1 linked, 0 not, -1 does not count
 

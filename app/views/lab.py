@@ -53,6 +53,7 @@ def page() -> None:
     _toolbar(lab, view)
     _lanes(lab, view)
     _live(lab, _pace(view))
+    _watch(lab, view)
     state.publish(lab.setup(), lab.page.board)
 
 
@@ -68,7 +69,7 @@ def _header(view: View) -> None:
 
 def _toolbar(lab: Lab, view: View) -> None:
     with st.container(horizontal=True, key="toolbar", vertical_alignment="bottom"):
-        _drive(lab, live=view.live, pace=_pace(view))
+        _drive(lab)
         with st.popover("Data", help="Which items are embedded, and how they are spoiled."):
             lab_forms.data(lab)
         with st.popover("Training", help="Encoder, optimiser, batches, seed."):
@@ -92,16 +93,13 @@ def _toolbar(lab: Lab, view: View) -> None:
             lab_forms.share(lab, view)
 
 
-def _drive(lab: Lab, *, live: bool, pace: float) -> None:
+def _drive(lab: Lab) -> None:
     """The buttons that drive the clock, in a fragment of their own: a press shows before the page is drawn anew."""
 
-    @st.fragment(key="drive")
+    @st.fragment
     def buttons() -> None:
-        view = lab.view()
         with st.container(horizontal=True, width="content"):
-            _buttons(lab, view)
-        if (view.live, _pace(view)) != (live, pace):
-            st.rerun()
+            _buttons(lab, lab.view())
 
     buttons()
 
@@ -220,13 +218,26 @@ def _live(lab: Lab, interval: float) -> None:
         lab_panels.grid(lab, view)
         # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
         state.publish(lab.setup(), lab.page.board)
-        wanted = _pace(view)
-        ids = tuple(lane.id for lane in view.lanes)
-        # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
-        news = lab.page.own is not lab.page.own_drawn
-        if wanted != interval or news or ids != state.get("lanes-drawn", ids):
-            state.put("lanes-drawn", ids)
-            st.rerun()
-        state.put("lanes-drawn", ids)
 
     tick()
+
+
+def _watch(lab: Lab, drawn: View) -> None:
+    """Draws the page anew when what stands outside the ticking part is out of date; nothing that it shows itself."""
+
+    @st.fragment(run_every=min(_pace(drawn), TICK_CROWDED))
+    def watch() -> None:
+        state.ticks()
+        view = lab.view()
+        # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
+        news = lab.page.own is not lab.page.own_drawn
+        if news or _standing(view) != standing:
+            st.rerun()
+
+    standing = _standing(drawn)
+    watch()
+
+
+def _standing(view: View) -> tuple[object, ...]:
+    """What the standing part of the page depends on."""
+    return view.live, _pace(view), *(lane.id for lane in view.lanes)

@@ -30,7 +30,7 @@ class Across:
 
     z: Float[np.ndarray, "n d"]
     pair: Int[
-        np.ndarray, "n *n"
+        np.ndarray, " n *n"
     ]  # side A belongs to the sides B of equal pair; or (n, n): 1 does, 0 does not, else apart
 
     def of(self, z: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], keep: Bool[np.ndarray, " n"]) -> Items:

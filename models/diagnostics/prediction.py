@@ -11,7 +11,7 @@ def mean_absolute_error(predicted: Float[np.ndarray, " n"], target: Float[np.nda
     return float(np.abs(predicted - target).mean()) if len(target) else float("nan")
 
 
-def f1(decided: Shaped[np.ndarray, "n *c"], truth: Shaped[np.ndarray, "n *c"]) -> float:
+def f1(decided: Shaped[np.ndarray, " n *c"], truth: Shaped[np.ndarray, " n *c"]) -> float:
     """2 TP / (2 TP + FP + FN) of 0 and 1, mean over labels (macro), those that neither has left out."""
     yes, true = (np.asarray(a, np.float64).reshape(len(a), -1) for a in (decided, truth))
     both, either = (yes * true).sum(axis=0), (yes + true).sum(axis=0)  # 2 TP + FP + FN = decided + true
