@@ -29,11 +29,11 @@ from models.training.build import (
 )
 from models.training.chain import Chain
 from models.training.config import Event, RunConfig
-from models.training.dataset import Dataset, build
+from models.training.dataset import build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
 from models.training.lens import look, look_at
-from models.training.terms import look_at_terms
+from models.training.terms import look_at_terms, measures_of_terms
 from models.training.towers import sides
 from models.training.trace import Trace
 
@@ -50,10 +50,9 @@ class Run:
         """Build data, encoder and loss; raises ValueError if they do not fit together."""
         self.config, self.step, self.trace = config, 0, Trace()
         self.device = device()
-        self.data: Dataset = build(config.data, config.seed)
+        self.data = data = build(config.data, config.seed)
         self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
-        data = self.data
         context = Context(int(config.encoder["dim"]), data.seen_classes, len(data.train), data.span, data.labels)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, LOSS_INIT))
@@ -99,10 +98,10 @@ class Run:
 
     def measures(self) -> dict[str, float]:
         """The light measures of this moment on the probe, by name."""
-        items, others = self._probe()
-        pair = self.data.pair[self.data.probe]
-        across = None if others is None else Across(others.z.cpu().numpy(), pair)
-        return measure(items.z.cpu().numpy(), self.data.source.y[self.data.probe], self.data.probe_seen, across)
+        (items, others), data = self._probe(), self.data
+        across = None if others is None else Across(others.z.cpu().numpy(), data.pair[data.probe])
+        found = measure(items.z.cpu().numpy(), data.source.y[data.probe], data.probe_seen, across)
+        return found | measures_of_terms(self.objective, lambda: self._batch_of(items), data.probe_seen)
 
     def snapshot(self) -> Snapshot:
         """Measure the probe with generators of its own; the run goes on as if nobody had looked."""
