@@ -5,6 +5,7 @@ from typing import Any
 
 from components.panels import (
     curves,
+    mixture,
     pair_weights,
     roc_curve,
     score_histogram,
@@ -27,5 +28,7 @@ CASES: tuple[tuple[ModuleType, dict[str, Any], dict[str, Any]], ...] = (
     (curves, {"measure": "auc"}, {}),
     (curves, {"measure": "grad_norm", "log": True}, {}),
     (spectrum, {}, {}),
+    (mixture, {}, {}),
+    (mixture, {}, {"log": True}),
 )
 NAMES = [f"{panel.__name__.rsplit('.', 1)[1]}-{'-'.join(spec) or 'plain'}" for panel, spec, _ in CASES]
