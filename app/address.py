@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from models.catalogue import MIX
 from models.spec import Knob, Value
 from models.training.config import SEED, STEPS, Event, Part, RunConfig, pairings, part_knobs
 
 DEFAULT_PANELS = ("scores", "roc", "tradeoff", "map", "weights", "curves")
-PANELS = (*DEFAULT_PANELS, "statistics", "spectrum")
+MIXTURE = "mixture"  # the panel that a mixture brings with it
+PANELS = (*DEFAULT_PANELS, "statistics", "spectrum", MIXTURE)
 MAX_LANES = 4
 SHARED = ("data", "encoder", "sampler", "optimiser")
 # A loss whose own defaults follow its paper but train badly here starts with these; an address says what it wants.
 PRESETS = {"triplet": Part("triplet", (("reduction", "mean_active"),))}
+METHODS = "methods."  # with a key, a lane's method; with a key and a knob, that knob
 DEFAULT_LANES = (Part("infonce"), PRESETS["triplet"])
 
 Query = Mapping[str, Sequence[str]]
@@ -19,7 +22,7 @@ Query = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Setup:
-    """What the lab shows. Lanes differ by loss and events only, so that they share weights, batches and views."""
+    """What the lab shows. Lanes differ by loss, methods and events only, so that they share weights and batches."""
 
     lanes: tuple[RunConfig, ...]
     panels: tuple[str, ...] = DEFAULT_PANELS
@@ -35,12 +38,33 @@ class Setup:
         return replace(self, lanes=lanes)
 
     def with_lane(self, loss: Part) -> "Setup":
-        """Add a lane with this loss."""
-        return replace(self, lanes=(*self.lanes, replace(self.base, loss=loss, events=())))
+        """Add a lane with this loss and no method; a mixture brings its panel with it.
+
+        Raises ValueError if the pairing refuses the loss.
+        """
+        longer = self._with_lanes((*self.lanes, replace(self.base, loss=loss, methods=(), events=())))
+        if not is_mixture(loss) or MIXTURE in longer.panels:
+            return longer
+        return replace(longer, panels=tuple(name for name in PANELS if name in (*longer.panels, MIXTURE)))
 
     def without_lane(self, index: int) -> "Setup":
         """Remove one lane."""
-        return replace(self, lanes=self.lanes[:index] + self.lanes[index + 1 :])
+        return self._with_lanes(self.lanes[:index] + self.lanes[index + 1 :])
+
+    def _with_lanes(self, lanes: tuple[RunConfig, ...]) -> "Setup":
+        """Other lanes; panels that nobody chose are those that suit the lanes."""
+        chosen = self.panels != usual_panels(self.lanes)
+        return Setup(lanes, self.panels if chosen else usual_panels(lanes))
+
+
+def is_mixture(loss: Part) -> bool:
+    """True of a weighted sum of losses."""
+    return loss.key.startswith(MIX)
+
+
+def usual_panels(lanes: Sequence[RunConfig]) -> tuple[str, ...]:
+    """The panels of a page on which nobody chose any."""
+    return (*DEFAULT_PANELS, MIXTURE) if any(is_mixture(lane.loss) for lane in lanes) else DEFAULT_PANELS
 
 
 def default_setup() -> Setup:
@@ -63,17 +87,24 @@ def to_query(setup: Setup) -> dict[str, str | list[str]]:
     for name, value in usual.items():
         if getattr(base, name) != value:
             query[name] = str(getattr(base, name))
-    if setup.panels != DEFAULT_PANELS:
+    if setup.panels != usual_panels(setup.lanes):
         query["panels"] = ",".join(setup.panels)
     query["lane"] = [_lane_text(lane) for lane in setup.lanes]
     return query
 
 
 def _lane_text(lane: RunConfig) -> str:
-    """`infonce;temperature=0.2;120@loss.temperature=0.05`: key, knobs that differ from default, events."""
-    knobs = [k for k in part_knobs("loss", lane.loss.key) if lane.loss[k.name] != k.default]
-    parts = [lane.loss.key, *(f"{k.name}={_text(lane.loss[k.name])}" for k in knobs)]
+    """`infonce;temperature=0.2;methods.queue;methods.queue.size=64;120@loss.temperature=0.05`: what is not default."""
+    parts = [lane.loss.key, *_knob_texts("loss", lane.loss)]
+    for method in lane.methods:
+        parts += [f"{METHODS}{method.key}", *_knob_texts("methods", method, f"{METHODS}{method.key}.")]
     return ";".join([*parts, *(f"{e.step}@{e.knob}={_text(e.value)}" for e in lane.events)])
+
+
+def _knob_texts(field_name: str, part: Part, prefix: str = "") -> list[str]:
+    """`temperature=0.2` for each knob that differs from its default."""
+    knobs = [knob for knob in part_knobs(field_name, part.key) if part[knob.name] != knob.default]
+    return [f"{prefix}{knob.name}={_text(part[knob.name])}" for knob in knobs]
 
 
 def _text(value: Value) -> str:
@@ -135,15 +166,15 @@ class _Reader:
         self.problem(f"{name}={text}", f"{name} must be one of {', '.join(choices)}", choices[0])
         return choices[0]
 
-    def panels(self) -> tuple[str, ...]:
+    def panels(self, usual: tuple[str, ...]) -> tuple[str, ...]:
         text = self.text("panels")
         if text is None:
-            return DEFAULT_PANELS
+            return usual
         names = [name for name in text.split(",") if name]
         for name in names:
             if name not in PANELS:
                 self.problem(f"panels={name}", f"panels must be among {', '.join(PANELS)}", "no panel of that name")
-        return tuple(name for name in names if name in PANELS) or DEFAULT_PANELS
+        return tuple(name for name in names if name in PANELS) or usual
 
     def lanes(self, base: RunConfig) -> tuple[RunConfig, ...]:
         self.used.add("lane")
@@ -155,29 +186,55 @@ class _Reader:
 
     def lane(self, text: str, base: RunConfig) -> RunConfig | None:
         key, *items = text.split(";")
+        if key.startswith(MIX):
+            key = key.replace(" ", "+")  # a plus sign that somebody typed into an address arrives as a space
+        methods = [item for item in items if item.startswith(METHODS)]
+        events = [item for item in items if "@" in item.partition("=")[0] and item not in methods]
         try:
-            knobs = {knob.name: knob for knob in part_knobs("loss", key)}
-        except ValueError as error:
+            part_knobs("loss", key)
+            loss = Part(key, self.knobs("loss", key, [i for i in items if i not in methods and i not in events]))
+            config = replace(base, loss=loss)
+        except ValueError as error:  # there is no such loss, or the pairing refuses it
             self.problem(f"lane={key}", error, "no lane")
             return None
-        given: dict[str, Value] = {}
-        events = []
-        for item in items:
+        for method in self.methods(key, methods):
+            try:
+                config = replace(config, methods=(*config.methods, method))
+            except ValueError as error:
+                self.problem(f"lane={key};{METHODS}{method.key}", error, "no such method")
+        for item in events:
             name, _, value = item.partition("=")
-            if "@" in name:
-                events.append((name, value, item))
-            elif name not in knobs:
-                self.problem(f"lane={key};{item}", f"{key} has no knob {name!r}", "its default")
-            elif (checked := self.knob(knobs[name], value, key)) is not None:
-                given[name] = checked
-        try:
-            config = replace(base, loss=Part(key, tuple(given.items())))
-        except ValueError as error:  # the pairing refuses the loss
-            self.problem(f"lane={key}", error, "no lane")
-            return None
-        for name, value, item in events:
             config = self.event(config, name, value, item)
         return config
+
+    def knobs(self, field_name: str, key: str, items: Sequence[str], where: str = "") -> tuple[tuple[str, Value], ...]:
+        """The knobs of one part of a lane from `name=value`; where: what stands before the name in the address."""
+        known = {knob.name: knob for knob in part_knobs(field_name, key)}
+        given: dict[str, Value] = {}
+        for item in items:
+            name, _, value = item.partition("=")
+            if name not in known:
+                self.problem(f"lane={where or key + ';'}{item}", f"{key} has no knob {name!r}", "its default")
+            elif (checked := self.knob(known[name], value, key)) is not None:
+                given[name] = checked
+        return tuple(given.items())
+
+    def methods(self, loss: str, items: Sequence[str]) -> list[Part]:
+        """The methods of a lane, each known; `methods.queue` names one, `methods.queue.size=64` sets its knob too."""
+        knobs: dict[str, list[str]] = {}
+        for item in items:
+            key, dot, knob = item.removeprefix(METHODS).partition(".")
+            knobs.setdefault(key, []).extend([knob] if dot else [])
+        found = []
+        for key, given in knobs.items():
+            where = f"{loss};{METHODS}{key}"
+            try:
+                part_knobs("methods", key)
+            except ValueError as error:
+                self.problem(f"lane={where}", error, "no such method")
+                continue
+            found.append(Part(key, self.knobs("methods", key, given, f"{where}.")))
+        return found
 
     def event(self, config: RunConfig, name: str, value: str, item: str) -> RunConfig:
         step, _, knob_path = name.partition("@")
@@ -208,7 +265,8 @@ def from_query(query: Query) -> tuple[Setup, tuple[str, ...]]:
         steps=reader.whole(STEPS),
         seed=reader.whole(SEED),
     )
-    setup = Setup(reader.lanes(base), reader.panels())
+    lanes = reader.lanes(base)
+    setup = Setup(lanes, reader.panels(usual_panels(lanes)))
     for name in query:
         if name not in reader.used:
             reader.problem(f"{name}={query[name][0]}", "the page has no such field", "the rest")

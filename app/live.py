@@ -189,15 +189,35 @@ class Lab:
         for lane in player.state().lanes:
             self.attempt(partial(player.set_knob, lane.id, f"optimiser.{knob}", value))
 
-    def add_lane(self, key: str) -> None:
-        """One more lane with this loss at its defaults; it catches up with the clock."""
+    def add_lane(self, chosen: str | Part) -> None:
+        """One more lane with this loss, a key taking its preset; it catches up with the clock."""
         self.page.added += 1
-        longer = self.setup().with_lane(PRESETS.get(key, Part(key)))
+        loss = PRESETS.get(chosen, Part(chosen)) if isinstance(chosen, str) else chosen
         player = self.player
+        try:
+            longer = self.setup().with_lane(loss)
+        except ValueError as error:  # the pairing refuses it
+            self.page.refuse(error)
+            return
         if player is None:
             self.go_live(longer)
+        elif self.attempt(lambda: player.add_lane(longer.lanes[-1])):
+            self.page.setup = replace(self.page.setup, panels=longer.panels)
+
+    def set_methods(self, lane: LaneView, index: int, methods: Sequence[Part]) -> None:
+        """Other methods before a lane's loss: it starts anew with its knobs as they stand, from the same weights."""
+        setup, player = self.setup(), self.player
+        if player is not None and player.state().lane(lane.id) is None:
+            return  # a control of a lane that has gone meanwhile
+        try:
+            config = replace(setup.lanes[index].folded(), methods=tuple(methods))
+        except ValueError as error:
+            self.page.refuse(error)
             return
-        self.attempt(lambda: player.add_lane(longer.lanes[-1]))
+        if player is None:
+            self.go_live(replace(setup, lanes=(*setup.lanes[:index], config, *setup.lanes[index + 1 :])))
+        else:
+            self.attempt(lambda: player.change_lane(lane.id, config))
 
     def remove_lane(self, lane: LaneView, index: int) -> None:
         """Take one lane away; the last one stays."""
@@ -206,7 +226,9 @@ class Lab:
             self.go_live(self.page.setup.without_lane(index))
             return
         if player.state().lane(lane.id) is not None:
-            self.attempt(lambda: player.remove_lane(lane.id))
+            shorter = self.setup().without_lane(index)
+            if self.attempt(lambda: player.remove_lane(lane.id)):
+                self.page.setup = replace(self.page.setup, panels=shorter.panels)
 
     def what_if(self, lane: LaneView, knobs: dict[str, Value]) -> Any:
         """What other knobs would do to the frozen scores of a lane; None where there is no live lane."""
@@ -236,9 +258,11 @@ class Lab:
         players = [player for board in boards.open_ids() if (player := boards.get(board)) is not None]
         return any(lane.config.data.key == data for player in players for lane in player.state().lanes)
 
-    def attempt(self, command: Callable[[], object]) -> None:
-        """Carry out a command of the board; a refusal becomes the page's message."""
+    def attempt(self, command: Callable[[], object]) -> bool:
+        """Carry out a command of the board; a refusal becomes the page's message. True if it was carried out."""
         try:
             command()
         except (QuotaError, ValueError) as error:
             self.page.refuse(error)
+            return False
+        return True

@@ -8,7 +8,7 @@ from typing import Any
 from models.catalogue import find
 from models.diagnostics.storage import load_summaries
 from models.diagnostics.summary import Summary
-from models.spec import Knob, Value
+from models.spec import Knob, MethodSpec, Value
 from models.training.config import RunConfig, part_knobs
 
 REPLAY = Path(__file__).parent / "assets" / "replay.safetensors"
@@ -86,3 +86,14 @@ def loss_knobs(config: RunConfig) -> tuple[Knob, ...]:
 def loss_spec(key: str) -> Any:
     """What a loss says of itself."""
     return find("losses", key).SPEC
+
+
+def method_spec(key: str) -> MethodSpec:
+    """What a method says of itself."""
+    spec: MethodSpec = find("methods", key).SPEC
+    return spec
+
+
+def lane_name(config: RunConfig) -> str:
+    """What a lane is called: `InfoNCE + Momentum queue`."""
+    return " + ".join([loss_spec(config.loss.key).name, *(method_spec(part.key).name for part in config.methods)])

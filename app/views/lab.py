@@ -8,8 +8,8 @@ import streamlit as st
 from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
-from app.view import LaneView, View, knobs_now, loss_knobs, loss_spec
-from app.views import lab_forms, lab_own, lab_panels
+from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_spec
+from app.views import lab_forms, lab_methods, lab_mixtures, lab_own, lab_panels
 from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
@@ -40,7 +40,7 @@ STYLE = """
 .stButton kbd { opacity: 1; }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 """
-SHOWN_KNOBS = 2  # knobs of a lane that stand open; the rest is one click away
+SHOWN_KNOBS = 2  # knobs of a lane that stand open, of a mixture its weights; the rest is one click away
 
 
 def page() -> None:
@@ -86,7 +86,7 @@ def _toolbar(lab: Lab, view: View) -> None:
                 selection_mode="multi",
                 default=list(lab.page.setup.panels),
                 format_func=lambda name: lab_panels.TITLES[name],
-                key=f"panels-{lab.page.round}",
+                key=_panels_key(lab),
                 on_change=partial(_choose_panels, lab),
             )
         with st.popover("Share and save", help="A link that restores all this, the config, the numbers."):
@@ -117,8 +117,13 @@ def _buttons(lab: Lab, view: View) -> None:
     st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0.")
 
 
+def _panels_key(lab: Lab) -> str:
+    """Another choice box whenever lanes came: a mixture brings its panel with it."""
+    return f"panels-{lab.page.round}-{lab.page.added}"
+
+
 def _choose_panels(lab: Lab) -> None:
-    chosen = state.get(f"panels-{lab.page.round}") or list(DEFAULT_PANELS)
+    chosen = state.get(_panels_key(lab)) or list(DEFAULT_PANELS)
     lab.page.setup = lab_forms.with_panels(lab.page.setup, chosen)
 
 
@@ -138,7 +143,7 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
     spec = loss_spec(lane.config.loss.key)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         about = f"${spec.formula}$\n\n{spec.when}\n\n*{spec.pitfall}*"
-        st.markdown(f"{theme.badge(index)} **{spec.name}**", help=about)
+        st.markdown(f"{theme.badge(index)} **{lane_name(lane.config)}**", help=about)
         st.button(
             "",
             icon=":material/close:",
@@ -149,22 +154,27 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
             on_click=partial(lab.remove_lane, lane, index),
         )
     now = knobs_now(lane.config, lane.step)
-    knobs = loss_knobs(lane.config)
-    for knob, column in zip(knobs[:SHOWN_KNOBS], st.columns(max(min(len(knobs), SHOWN_KNOBS), 1)), strict=False):
-        with column:
-            _knob(lab, lane, knob.name, now)
-    if len(knobs) > SHOWN_KNOBS:
+    knobs = lab_mixtures.weights_first(loss_knobs(lane.config))
+    shown = max(lab_mixtures.terms(lane.config), SHOWN_KNOBS)
+    for start in range(0, min(len(knobs), shown), SHOWN_KNOBS):
+        row = knobs[start : min(start + SHOWN_KNOBS, shown)]
+        for knob, column in zip(row, st.columns(len(row)), strict=True):
+            with column:
+                _knob(lab, lane, knob.name, now)
+    if len(knobs) > shown:
         with st.expander("More knobs"):
-            for knob in knobs[SHOWN_KNOBS:]:
+            for knob in knobs[shown:]:
                 _knob(lab, lane, knob.name, now)
     if not knobs:
         st.caption("This loss has no knob.")
+    lab_methods.menu(lab, lane, index)
 
 
 def _knob(lab: Lab, lane: LaneView, name: str, now: Mapping[str, Value]) -> None:
     knob = next(knob for knob in loss_knobs(lane.config) if knob.name == name)
     key = f"knob-{lab.page.round}-{lane.id}-{name}"
-    knob_widget(knob, now[name], key, partial(_set_knob, lab, lane, name, key))
+    shown = lab_mixtures.labelled(lane.config.loss.key, knob)
+    knob_widget(shown, now[name], key, partial(_set_knob, lab, lane, name, key))
 
 
 def _set_knob(lab: Lab, lane: LaneView, name: str, key: str) -> None:
@@ -178,12 +188,15 @@ def _add_lane(lab: Lab) -> None:
         "Add a lane",
         list(losses),
         index=None,
-        placeholder="Type part of a loss's name",
-        format_func=lambda name: f"{losses[name].name} · {losses[name].family}",
+        placeholder="A loss, or infonce + triplet",
+        format_func=lambda name: f"{losses[name].name} · {losses[name].family}" if name in losses else str(name),
         key=key,
         on_change=partial(_add, lab, key),
-        help="It starts from the same weights and batches and catches up with the clock.",
+        accept_new_options=True,
+        help="It starts from the same weights and batches and catches up with the clock. Names joined by a plus sign, "
+        "such as infonce + triplet, make a mixture.",
     )
+    lab_mixtures.builder(lab)
 
 
 def _add_key(lab: Lab) -> str:
@@ -195,7 +208,7 @@ def _add(lab: Lab, key: str) -> None:
     chosen = state.get(key)
     # The browser may send the choice of a box that has done its work: it must not add a second lane.
     if chosen and key == _add_key(lab):
-        lab.add_lane(str(chosen))
+        lab_mixtures.add(lab, str(chosen))
 
 
 def _pace(view: View) -> float:

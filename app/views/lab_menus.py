@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from app import state
+from app.address import MIXTURE
 from app.live import Lab
 from app.view import View
 from app.views import lab_export, lab_readings
@@ -86,6 +87,7 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
         ),
         Option("log", "curve-log", "Logarithmic height"),
     ),
+    MIXTURE: (Option("log", "mixture-log", "Logarithmic lengths"),),
 }  # fmt: skip
 
 

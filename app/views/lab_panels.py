@@ -9,14 +9,15 @@ from typing import Any
 import streamlit as st
 
 from app import drawn
-from app.address import DEFAULT_PANELS
+from app.address import DEFAULT_PANELS, MIXTURE
 from app.live import Lab
 from app.view import LaneView, View, recording
-from app.views import lab_extras, lab_menus, lab_readings, lab_tradeoff
+from app.views import lab_extras, lab_menus, lab_mixtures, lab_readings, lab_tradeoff
 from components import theme
 from components.panels import (
     curves,
     embedding_map,
+    mixture,
     pair_weights,
     roc_curve,
     score_histogram,
@@ -37,6 +38,7 @@ PANELS: dict[str, Any] = {
     "curves": curves,
     "statistics": score_statistics,
     "spectrum": spectrum,
+    MIXTURE: mixture,
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
 HEIGHT = 300
@@ -224,11 +226,17 @@ def _draw_weights(lab: Lab, view: View, options: dict[str, Any]) -> None:
         _vega("weights", lab, view, options)
 
 
+def _draw_mixture(lab: Lab, view: View, options: dict[str, Any]) -> None:
+    if not lab_mixtures.missing(view):
+        _vega(MIXTURE, lab, view, options)
+
+
 DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {
     **{name: partial(_vega, name) for name in PANELS},
     "map": _draw_map,
     "tradeoff": _draw_tradeoff,
     "weights": _draw_weights,
+    MIXTURE: _draw_mixture,
 }
 EXTRAS: dict[str, Callable[[Lab, View], None]] = {
     "scores": lab_extras.below_scores,
@@ -237,4 +245,5 @@ EXTRAS: dict[str, Callable[[Lab, View], None]] = {
     "map": lab_tradeoff.map_controls,
     "weights": lab_extras.weight_numbers,
     "curves": _level_captions,
+    MIXTURE: lab_mixtures.numbers,
 }

@@ -1,13 +1,36 @@
 """How the losses of a mixture work with and against one another: lengths, angles, and where they cancel."""
 
+from dataclasses import dataclass
+from itertools import combinations
+
 import numpy as np
 from jaxtyping import Float
 
-from models.diagnostics.summary import MixtureProfile
+from models.diagnostics.summary import MixtureProfile, Summary
 from models.diagnostics.weights import binned, score_edges
-from models.snapshot import Lens, Snapshot
+from models.snapshot import Lens, Snapshot, Terms
 
 CANCELS = 0.5  # share of the weight that is lost, from which a bin belongs to a band
+AGAINST = 0.0  # cosine of two gradients below which their terms work against each other
+_NORM, _COSINE, _LOST = "term_norm", "term_cosine", "terms_lost"  # names of what a run logs of its terms
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What was logged of the terms of a mixture over the steps, and the present; nan: not defined."""
+
+    names: tuple[str, ...]  # (t,)
+    pairs: tuple[tuple[int, int], ...]  # (p,) every two terms once, by place
+    step: np.ndarray  # (k,) rising; empty where no gradient of a term can be measured
+    norm: np.ndarray  # (t, k) length of each term's gradient at the embeddings of the probe, its weight included
+    cosine: np.ndarray  # (p, k) between two of them
+    lost: np.ndarray  # (k,) 1 - |sum of gradients| / sum of |gradients|
+
+    @property
+    def against(self) -> np.ndarray:
+        """(k,) bool: where two terms work against each other, their cosine below AGAINST."""
+        found: np.ndarray = (np.nan_to_num(self.cosine) < AGAINST).any(axis=0)
+        return found
 
 
 def mixture_profile(snapshot: Snapshot) -> MixtureProfile | None:
@@ -36,6 +59,39 @@ def mixture_profile(snapshot: Snapshot) -> MixtureProfile | None:
         pull_band=band(pull_lost, centre, half),
         push_band=band(push_lost, centre, half),
     )
+
+
+def term_measures(terms: Terms | None) -> dict[str, float]:
+    """Lengths, angles and what is lost of the gradients of terms, by name, for the trace; none where there are none."""
+    if terms is None or terms.gradient is None:
+        return {}
+    gradient = _flat(terms.gradient)
+    length, angle = norms(gradient), cosines(gradient)
+    found = {f"{_NORM}.{name}": float(value) for name, value in zip(terms.names, length, strict=True)}
+    for a, b in combinations(range(len(terms.names)), 2):
+        found[_pair(terms.names, a, b)] = float(angle[a, b])
+    return found | {_LOST: lost_of_vectors(gradient)}
+
+
+def course(summary: Summary) -> Course | None:
+    """The terms over the steps, the present last; None where the loss is no mixture."""
+    now = summary.mixture
+    if now is None:
+        return None
+    pairs = tuple(combinations(range(len(now.names)), 2))
+    logged = [f"{_NORM}.{name}" for name in now.names] + [_pair(now.names, a, b) for a, b in pairs] + [_LOST]
+    present = [*now.norm, *(now.cosine[a, b] for a, b in pairs), now.lost]
+    columns = [summary.curves.measured.get(name, np.empty(0)) for name in logged]
+    rows = min(len(column) for column in columns)
+    # A run that began before terms were logged has fewer rows of them: they are the last ones.
+    step = summary.curves.measured_step[len(summary.curves.measured_step) - rows :]
+    earlier = step < summary.step
+    table = np.stack([column[len(column) - rows :] for column in columns])[:, earlier]
+    step = step[earlier]
+    if np.isfinite(now.norm).any():
+        step, table = np.append(step, summary.step), np.column_stack([table, present])
+    terms = len(now.names)
+    return Course(now.names, pairs, step, table[:terms], table[terms:-1], table[-1])
 
 
 def norms(vectors: Float[np.ndarray, "t k"]) -> Float[np.ndarray, " t"]:
@@ -96,3 +152,7 @@ def _binned(lens: Lens | None, terms: int) -> tuple[np.ndarray, np.ndarray, np.n
         for mask in (lens.pos, lens.neg)
     )
     return (edges[1:] + edges[:-1]) / 2, pull, push, float(edges[1] - edges[0]) / 2
+
+
+def _pair(names: tuple[str, ...], a: int, b: int) -> str:
+    return f"{_COSINE}.{names[a]}.{names[b]}"

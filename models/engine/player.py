@@ -80,6 +80,12 @@ class Player(Loop):
 
         self._ask(change)
 
+    def change_lane(self, lane: str | int, config: RunConfig) -> None:
+        """Another config in a lane's place; it catches up from step 0, the others keep what they have."""
+        found = self._shown(lane)
+        check_lanes(self.settings, [config if held is found else held.config for held in self._state.lanes])
+        self._ask(lambda: self._lanes.change(self._lanes.find(lane), config))
+
     def set_knob(self, lane: str | int, knob: str, value: Value) -> None:
         """Change `loss.<knob>` or `optimiser.<knob>` from the next step on; kept as an event of the lane's config."""
         found = self._shown(lane)

@@ -31,8 +31,6 @@ class Chain(nn.ModuleDict):
         self._hooks: list[tuple[str, Hooks]] = []  # the modules again, under their own type
         for part in config.methods:
             module = find("methods", part.key)
-            if objective.spec.reads == "logits" and objective.spec.target not in ("class", "binary"):
-                raise ValueError(f"method {part.key} needs logits of classes, which {config.loss.key} does not read")
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed_of(config.seed, _INIT))
                 method: Hooks = module.Method(objective.context, **part.values)

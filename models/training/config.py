@@ -117,6 +117,8 @@ def _methods(given: tuple[Part, ...], loss: str) -> tuple[Part, ...]:
         if reader.reads not in spec.reads:
             kinds = " or ".join(spec.reads)
             raise ValueError(f"method {part.key} needs a loss that reads {kinds}, but {loss} reads {reader.reads}")
+        if reader.reads == "logits" and reader.target not in ("class", "binary"):
+            raise ValueError(f"method {part.key} needs logits of classes, which {loss} does not read")
         if reader.one_tower and not spec.one_tower:
             raise ValueError(f"method {part.key} adds candidates, but {loss} needs a batch scored against itself")
     return tuple(parts)

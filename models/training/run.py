@@ -34,7 +34,7 @@ from models.training.dataset import build
 from models.training.diverged import Diverged, NotFinite
 from models.training.feed import Feed
 from models.training.probing import Probing
-from models.training.terms import look_at_terms
+from models.training.terms import look_at_terms, measures_of_terms
 from models.training.trace import Trace
 
 __all__ = ["Diverged", "Run"]
@@ -99,9 +99,10 @@ class Run:
 
     def measures(self) -> dict[str, float]:
         """The light measures of this moment on the probe, by name."""
-        items, others = self._probing.items()
+        (items, others), data = self._probing.items(), self.data
         across = None if others is None else Across(others.z.cpu().numpy(), self.feed.probe_pairs())
-        return measure(items.z.cpu().numpy(), self.data.source.y[self.data.probe], self.data.probe_seen, across)
+        found = measure(items.z.cpu().numpy(), data.source.y[data.probe], data.probe_seen, across)
+        return found | measures_of_terms(self.objective, lambda: self._probing.batch_of(items), data.probe_seen)
 
     def snapshot(self) -> Snapshot:
         """Measure the probe with generators of its own; the run goes on as if nobody had looked."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from models.diagnostics.mixture import term_measures
 from models.geometry import Embeddings, Scores
 from models.mixture import Mixture
 from models.objective import Objective
@@ -43,6 +44,13 @@ def look_at_terms(objective: Objective, towers: Callable[[], Sequence[Embeddings
     batch = _joined([Embeddings(p.z[rows], p.y[rows], None if p.instance is None else p.instance[rows]) for p in parts])
     with torch.random.fork_rng(devices=[]):
         return Terms(names, coefficient, np.stack([_gradient(_copy(objective), batch, label) for label in names]))
+
+
+def measures_of_terms(
+    objective: Objective, towers: Callable[[], Sequence[Embeddings]], seen: np.ndarray
+) -> dict[str, float]:
+    """What a run logs of these gradients, by name; nothing where the loss is no mixture."""
+    return term_measures(look_at_terms(objective, towers, seen))
 
 
 def _joined(parts: Sequence[Embeddings]) -> Embeddings:

@@ -63,6 +63,15 @@ class LocalPlayer:
         del self._actors[lane]
         self._state = replace(self._state, lanes=tuple(kept for kept in self._state.lanes if kept.id != lane))
 
+    def change_lane(self, lane: str, config: RunConfig) -> None:
+        self._tell("change_lane", lane, [part.key for part in config.methods])
+        place = [kept.id for kept in self._state.lanes].index(lane)
+        self._add(config)
+        del self._actors[lane]
+        lanes = [kept for kept in self._state.lanes if kept.id != lane]
+        lanes.insert(place, lanes.pop())
+        self._state = replace(self._state, lanes=tuple(lanes))
+
     def set_knob(self, lane: str, knob: str, value: Value) -> None:
         self._tell("set_knob", lane, knob, value)
         config = RunConfig.from_json(self._actors[lane].set_knob(knob, value))

@@ -103,6 +103,26 @@ def test_lane_added_later_catches_up_and_keeps_the_clock(boards: Boards) -> None
     eventually(lambda: [lane.id for lane in player.state().lanes] == ["lane-1"])
 
 
+def test_lane_with_another_config_starts_anew_in_its_place(boards: Boards) -> None:
+    player = boards.create([small(0.1), small(0.3)])
+    player.step(20)
+    settled(player, 20)
+    queued = small(0.1, methods=(Part("queue", (("size", 32),)),))
+    player.change_lane("lane-0", queued)
+    state = settled(player, 20)
+    assert [lane.id for lane in state.lanes] == ["lane-2", "lane-1"]
+    assert [lane.config for lane in state.lanes] == [queued, small(0.3)]
+    assert state.lanes[0].checksums == state.lanes[1].checksums
+    assert state_of(player, 0) == plain(queued, 20).pack()[0]
+    assert state_of(player, 1) == plain(small(0.3), 20).pack()[0]
+    with pytest.raises(ValueError, match="no lane 'lane-0'"):
+        player.change_lane("lane-0", queued)
+    player.settings = replace(player.settings, steps=400)
+    with pytest.raises(QuotaError, match="at most 400 steps here, not 500"):
+        player.change_lane("lane-2", replace(queued, seed=1))
+    assert [lane.config for lane in player.state().lanes] == [queued, small(0.3)]
+
+
 def test_diverged_lane_is_told_and_resumes_with_a_lower_rate(boards: Boards) -> None:
     sound = RunConfig(loss=Part("cross_entropy"), sampler=Part("balanced", (("batch", 16),)), optimiser=Part("sgd"))
     broken = replace(sound, optimiser=Part("sgd", (("rate", 10.0),)))

@@ -8,6 +8,7 @@ from components.panels import (
     curves,
     head_histogram,
     margin_histogram,
+    mixture,
     pair_weights,
     roc_curve,
     sample_weights,
@@ -35,5 +36,7 @@ CASES: tuple[tuple[ModuleType, dict[str, Any], dict[str, Any]], ...] = (
     (class_roc, {"log": True}, {"names": ("nought", "one")}),
     (sample_weights, {}, {}),
     (head_histogram, {}, {}),
+    (mixture, {}, {}),
+    (mixture, {}, {"log": True}),
 )
 NAMES = [f"{panel.__name__.rsplit('.', 1)[1]}-{'-'.join(spec) or 'plain'}" for panel, spec, _ in CASES]

@@ -226,7 +226,7 @@ def test_other_data_are_refused_in_words(loss: str, data: str, words: str) -> No
 
 def test_a_method_of_class_margins_is_refused_before_bins() -> None:
     with pytest.raises(ValueError, match="method smooth_adversarial needs logits of classes, which hl_gauss does not"):
-        Run(config("hl_gauss", "rotation", methods=(part("smooth_adversarial"),)))
+        config("hl_gauss", "rotation", methods=(part("smooth_adversarial"),))
 
 
 def test_embeddings_without_targets_are_refused_in_words() -> None:
