@@ -13,6 +13,7 @@ from models.sensitivity import pair_weights
 from models.snapshot import Outputs
 
 POINTS = 61  # of the theoretical curve
+NO_SLICE = ("multilabel", "preference")  # an item has several margins, or a reference that goes along with it
 
 
 def outputs(objective: Objective, scores: Scores, anchors: Embeddings, weight: Tensor) -> Outputs:
@@ -29,7 +30,7 @@ def outputs(objective: Objective, scores: Scores, anchors: Embeddings, weight: T
         assert anchors.target is not None, "Objective.view has read the targets"
         residual = (predicted - anchors.target).cpu().numpy()
     empty = np.empty(0)
-    if not (spec.rowwise and spec.has_value) or spec.target == "multilabel" or len(scores.s) == 0:
+    if not (spec.rowwise and spec.has_value) or spec.target in NO_SLICE or len(scores.s) == 0:
         return Outputs(spec.target, residual, empty, empty)
     margin = of_scores(scores.s.cpu().numpy(), scores.pos.cpu().numpy()) if residual is None else residual
     typical = int(np.argsort(margin, kind="stable")[len(margin) // 2])
