@@ -49,3 +49,16 @@ def _number(text: str) -> int:
     if not text or len(text) > _LONGEST or any(letter not in _DIGITS for letter in text):
         raise ValueError(f"an id is 1 to {_LONGEST} of the digits 0-9 and a-z, got {text[:40]!r}")
     return int(text, 36)
+
+
+def checked(text: object) -> str:
+    """A mask's text in its one canonical form, each pair once; raises ValueError saying what is wrong with it."""
+    if not isinstance(text, str):
+        raise ValueError(f"mask.pairs must be text such as 1c_2f.2a_3, got {text!r}")
+    pairs = {(min(pair), max(pair)) for pair in decode_pairs(text)}
+    alone = [a for a, b in pairs if a == b]
+    if alone:
+        raise ValueError(f"mask.pairs pairs item {alone[0]} with itself: a mask leaves out pairs of two items")
+    if len(pairs) > MOST:
+        raise ValueError(f"mask.pairs holds {len(pairs)} pairs, at most {MOST} can be left out: mask the worst of them")
+    return encode_pairs(pairs)

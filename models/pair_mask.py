@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from models.geometry import Embeddings, Scores
-from models.pair_code import MOST, decode_pairs, encode_pairs
+from models.pair_code import decode_pairs
 
 
 class PairMask:
@@ -40,16 +40,3 @@ class PairMask:
 def mask_of(text: str, samples: int, device: torch.device) -> PairMask | None:
     """The mask of a text; None where it leaves nothing out."""
     return PairMask(text, samples, device) if text else None
-
-
-def checked(text: object) -> str:
-    """A mask's text in its one canonical form, each pair once; raises ValueError saying what is wrong with it."""
-    if not isinstance(text, str):
-        raise ValueError(f"mask.pairs must be text such as 1c_2f.2a_3, got {text!r}")
-    pairs = {(min(pair), max(pair)) for pair in decode_pairs(text)}
-    alone = [a for a, b in pairs if a == b]
-    if alone:
-        raise ValueError(f"mask.pairs pairs item {alone[0]} with itself: a mask leaves out pairs of two items")
-    if len(pairs) > MOST:
-        raise ValueError(f"mask.pairs holds {len(pairs)} pairs, at most {MOST} can be left out: mask the worst of them")
-    return encode_pairs(pairs)

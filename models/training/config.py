@@ -9,8 +9,7 @@ from typing import Any
 from models.catalogue import find
 from models.custom import REGISTER
 from models.data_common import CORRUPTION
-from models.pair_code import decode_pairs
-from models.pair_mask import checked
+from models.pair_code import checked, decode_pairs
 from models.spec import PLACES, DataSpec, Knob, MethodSpec, Value, check_knobs
 
 SAMPLERS: dict[str, tuple[Knob, ...]] = {

@@ -76,6 +76,7 @@ def test_a_press_that_came_with_a_tick_is_not_carried_out_again(
     session: PageState, boards: LocalBoards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = SimpleNamespace(session_id="s", fragment_ids_this_run=["tick"])
+    session.ticking.add("tick")
     monkeypatch.setattr(state, "get_script_run_ctx", lambda: run)
     Lab().step()
     run.fragment_ids_this_run = None  # the press itself follows

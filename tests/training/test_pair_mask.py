@@ -12,8 +12,8 @@ from app.address import Setup, from_query, to_query
 from models.diagnostics.summarise import summarise
 from models.geometry import Embeddings, Scores, score
 from models.losses import infonce
-from models.pair_code import MOST, encode_pairs
-from models.pair_mask import PairMask, checked
+from models.pair_code import MOST, checked, encode_pairs
+from models.pair_mask import PairMask
 from models.training.config import MASK, Event, Part, RunConfig
 from models.training.run import Run
 
