@@ -1,4 +1,4 @@
-"""The catalogue: every loss as a card, found by words, family, data and year; and all of them on one batch."""
+"""The catalogue: every loss and method as a card, losses found by words, family, data and year; all on one batch."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import loss_facts, state
 from app.views import catalogue_batch
-from components.widgets import loss_card
+from components.widgets import loss_card, method_card
 from models.catalogue import discover
 from models.shapes import SHAPES, shapes_of
 from models.spec import LossSpec
@@ -14,7 +14,7 @@ from models.spec import LossSpec
 PAGE_OF = 12  # cards at once; the rest is one press away
 COLUMNS = 3
 POLL_S = 1.0  # between two looks for what is being measured
-CARDS, BATCH = "Cards", "All on one batch"
+CARDS, METHODS, BATCH = "Losses", "Methods", "All on one batch"
 STYLE = """
 .stMainBlockContainer { padding-bottom: 2rem; }
 [class*="st-key-card-"] .katex-display { overflow-x: auto; overflow-y: hidden; margin: 0.3rem 0; font-size: 0.88rem; }
@@ -34,12 +34,19 @@ STYLE = """
 def page() -> None:
     """Draw the page once; only what waits for a side worker looks again."""
     st.html(f"<style>{STYLE}</style>")
-    st.markdown("### Catalogue of losses")
+    st.markdown("### Catalogue of losses and methods")
     view = st.segmented_control(
-        "View", (CARDS, BATCH), default=CARDS, key="catalogue-view", label_visibility="collapsed", required=True
+        "View",
+        (CARDS, METHODS, BATCH),
+        default=CARDS,
+        key="catalogue-view",
+        label_visibility="collapsed",
+        required=True,
     )
     if view == BATCH:
         catalogue_batch.draw()
+    elif view == METHODS:
+        _methods()
     else:
         _cards()
 
@@ -73,6 +80,18 @@ def _cards() -> None:
         st.button(f"Show more ({len(chosen) - shown} left)", key="catalogue-more", on_click=_more)
     if state_of.pending:
         _wait(len(state_of.found))
+
+
+def _methods() -> None:
+    st.caption(
+        "A method leaves the formula of a loss alone and changes what stands before it. In the lab it belongs to one "
+        "lane, so that a loss can be seen with it and without it, from the same weights and batches."
+    )
+    keys = list(discover("methods"))
+    for start in range(0, len(keys), COLUMNS):
+        for key, column in zip(keys[start : start + COLUMNS], st.columns(COLUMNS, gap="small"), strict=False):
+            with column:
+                method_card.card(key, discover("methods")[key].SPEC)
 
 
 def _more() -> None:

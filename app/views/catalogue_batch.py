@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import startup, state
 from app.background import questions
+from app.view import lane_name
 from components import theme
 from components.panels import loss_agreement
 from models.catalogue import discover
@@ -70,7 +71,7 @@ def _lanes() -> dict[str, str]:
     if player is None:
         return {}
     return {
-        f"lane-{lane.id}": f"Lab, lane {theme.letter(index)} now ({discover('losses')[lane.config.loss.key].SPEC.name})"
+        f"lane-{lane.id}": f"Lab, lane {theme.letter(index)} now ({lane_name(lane.config)})"
         for index, lane in enumerate(player.state().lanes)
     }
 

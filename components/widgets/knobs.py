@@ -12,7 +12,8 @@ _TICKS = 41  # stops of a logarithmic slider
 
 def knob_widget(knob: Knob, value: Value, key: str, on_change: Callable[[], None] | None = None) -> Value:
     """Draw the control that fits the knob and return its value; it can only give values that the knob allows."""
-    label = knob.name.replace("_", " ").capitalize() + (f" ({knob.unit})" if knob.unit else "")
+    words = knob.name.replace("_", " ")
+    label = words[:1].upper() + words[1:] + (f" ({knob.unit})" if knob.unit else "")
     if knob.choices == (True, False) or knob.choices == (False, True):
         return st.toggle(label, value=bool(value), key=key, help=knob.help or None, on_change=on_change)
     if knob.choices:

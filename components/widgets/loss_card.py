@@ -1,6 +1,6 @@
 """A loss as a card: formula, use, what it reads, paper, knobs, levels, relations, pitfall, status, curve and cost."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +10,7 @@ import streamlit as st
 from components import theme
 from components.panels import weight_picture
 from models.shapes import SHAPES, shapes_of
-from models.spec import TARGETS, Knob, LossSpec
+from models.spec import TARGETS, Knob, LossSpec, MethodSpec, Paper
 
 FAMILIES = {
     "softmax": "blue", "pair": "green", "triplet": "violet", "ranking": "orange", "proxy": "yellow",
@@ -28,7 +28,7 @@ READS = {
 _DATA = {"binary": "faces", "real": "rotation", "multilabel": "scenes", "preference": "choices"}
 
 
-def status_of(spec: LossSpec) -> str:
+def status_of(spec: LossSpec | MethodSpec) -> str:
     """Verification in one word, a key of STATUS or OTHER_STATUS: the status text's first."""
     word = spec.paper.status.replace(",", " ").replace(";", " ").split()[0]
     return word if word in STATUS else OTHER_STATUS
@@ -112,20 +112,17 @@ def cost(fact: Mapping[str, Any] | None, reference_ms: float | None) -> str:
 
 def details(spec: LossSpec) -> str:
     """What opens below a card, as Markdown."""
-    paper = spec.paper
-    where = f" · [arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else ""
-    equation = f"equation {paper.equation}" if paper.equation[:1].isdigit() else paper.equation
     reads = (
         READS[spec.reads]
         if spec.reads != "logits"
         else f"{TARGETS[spec.target][:1].upper()}{TARGETS[spec.target][1:]}."
     )
     parts = [
-        f"**Paper.** {paper.authors} ({paper.year}): *{paper.title}*{where}" + (f" · {equation}" if equation else ""),
-        f"**Verification.** {paper.status}.",
+        paper_of(spec.paper),
+        f"**Verification.** {spec.paper.status}.",
         f"**Reads.** {reads}",
         f"**Fits.** {'; '.join(SHAPES[shape][0] for shape in shapes_of(spec))}.",
-        f"**Knobs.**{_list([_knob(knob) for knob in spec.knobs])}",
+        knobs_of(spec.knobs),
         f"**Reference levels.**{_list([f'{level.name}: {level.sentence}' for level in spec.levels])}",
         f"**Relations**, each shown by a test.{_list(list(spec.relations))}",
         f"**Pitfall.** {spec.pitfall}",
@@ -137,6 +134,18 @@ def details(spec: LossSpec) -> str:
     if spec.detached:
         parts.append(f"**Held constant in the gradient.** {spec.detached}")
     return "\n\n".join(parts)
+
+
+def paper_of(paper: Paper) -> str:
+    """The paper as a line of Markdown, with year and link."""
+    where = f" · [arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else ""
+    equation = f"equation {paper.equation}" if paper.equation[:1].isdigit() else paper.equation
+    return f"**Paper.** {paper.authors} ({paper.year}): *{paper.title}*{where}" + (f" · {equation}" if equation else "")
+
+
+def knobs_of(knobs: Sequence[Knob]) -> str:
+    """The knobs with what they accept, as a list in Markdown."""
+    return f"**Knobs.**{_list([_knob(knob) for knob in knobs])}"
 
 
 def _list(lines: list[str]) -> str:
