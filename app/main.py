@@ -18,6 +18,7 @@ def main() -> None:
     startup.warm()
     pages = [
         st.Page(_lab, title="Lab", icon=":material/science:", default=True),
+        st.Page(_lessons, title="Lessons", icon=":material/school:", url_path="lessons"),
         st.Page(_catalogue, title="Catalogue", icon=":material/menu_book:", url_path="catalogue"),
     ]
     chosen = st.navigation(pages, position="top")
@@ -38,6 +39,12 @@ def _catalogue() -> None:
     from app.views import catalogue  # the same
 
     catalogue.page()
+
+
+def _lessons() -> None:
+    from app.views import lessons  # the same
+
+    lessons.page()
 
 
 def _warming() -> None:

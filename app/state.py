@@ -76,6 +76,19 @@ def publish(setup: Setup, board: str | None) -> None:
         st.query_params.from_dict(wanted)
 
 
+def address_field(name: str) -> str | None:
+    """A field of the address of a page other than the lab's."""
+    return st.query_params.get(name)
+
+
+def put_address_field(name: str, value: str | None) -> None:
+    """Write such a field; None takes it away."""
+    if value is None:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = value
+
+
 def link(setup: Setup) -> str:
     """The part of an address after the question mark that restores this setup for somebody else."""
     return urlencode(to_query(setup), doseq=True)

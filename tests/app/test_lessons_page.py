@@ -1,0 +1,165 @@
+"""The lessons page by Streamlit's own test runner: list, predict, run, graded, and the ways out."""
+
+import json
+import re
+from urllib.parse import parse_qs, urlsplit
+
+import nbformat
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.address import from_query
+from app.lesson import Lesson, Place, Question
+from app.lesson_file import lessons
+from app.lesson_grade import grade
+from app.lesson_trials import Measured
+from app.notebook import file_name, notebook
+from app.views.lessons import parts
+from tests.app.boards import LocalBoards
+from tests.app.drawn import press, sound
+
+LESSONS = lessons()
+FIRST = LESSONS[0]
+SCRIPT = "from app.views import lessons\nlessons.page()\n"
+
+
+def opened(slug: str | None) -> AppTest:
+    page = AppTest.from_string(SCRIPT, default_timeout=120)
+    if slug is not None:
+        page.query_params["lesson"] = slug
+    return sound(page.run())
+
+
+def words(page: AppTest) -> str:
+    return "\n".join(
+        part.value for kind in ("markdown", "caption", "info", "success", "warning") for part in page.get(kind)
+    )
+
+
+def test_the_list_opens_each_lesson(boards: LocalBoards) -> None:
+    page = opened(None)
+    text = words(page)
+    for lesson in LESSONS:
+        assert f"**{lesson.number}. {lesson.title}**" in text
+    page = press(page, f"open-{FIRST.slug}")
+    assert page.query_params["lesson"] == FIRST.slug
+    assert f"### {FIRST.number}. {FIRST.title}" in words(page)
+    page = press(page, "all-lessons")
+    assert "lesson" not in page.query_params
+    assert "### Lessons" in words(page)
+
+
+def test_a_link_to_no_lesson_lists_those_there_are(boards: LocalBoards) -> None:
+    page = opened("alchemy")
+    assert "no lesson called 'alchemy'; known: what-temperature-does" in words(page)
+    assert f"**{FIRST.number}. {FIRST.title}**" in words(page)
+
+
+def test_predict_run_and_be_graded(boards: LocalBoards) -> None:
+    page = opened(FIRST.slug)
+    assert not page.get("vega_lite_chart")  # nothing is shown before the run
+    ask = page.slider(key=f"lesson-{FIRST.slug}-ask-negatives")
+    sound(ask.set_value(45.0).run())
+    page = press(page, "commit-negatives")
+    assert "Your answer: **45**" in words(page)
+    sound(page.radio(key=f"lesson-{FIRST.slug}-ask-even").set_value("simple").run())
+    page = press(page, "commit-even")
+    page = press(page, "lesson-show")
+    text = words(page)
+    assert re.search(r"Near: you said 45\. Measured, .*\*\*39|Near: you said 45\. Measured, .*\*\*4\d", text)
+    assert "You said simple; it is **hard**." in text
+    assert re.search(r"simple 1\.[56]\d* \[", text)
+    assert len(page.get("vega_lite_chart")) == len(FIRST.panels) - 1  # the map is another kind of chart
+    assert boards.players == {}  # the recording trains nothing
+    page = press(page, "lesson-again")
+    assert not page.get("vega_lite_chart")
+    assert "Your answer" not in words(page)
+
+
+def test_run_it_here_trains_the_lessons_runs_and_says_what_came_out(boards: LocalBoards) -> None:
+    page = press(opened(FIRST.slug), "lesson-live")
+    (player,) = boards.players.values()
+    assert [lane.config for lane in player.state().lanes] == [run.config for run in FIRST.runs]
+    assert player.told[0] == ("run_until", {"step": FIRST.steps})
+    player.step(2)
+    page = sound(page.run())
+    assert "Trained here" not in words(page)
+    page = sound(page.select_slider(key=f"lesson-{FIRST.slug}-if-temperature").set_value(0.01).run())
+    assert ("what_if", player.state().lanes[0].id, {"temperature": 0.01}) in player.told
+
+
+def test_a_full_server_says_so_and_offers_the_recording(boards: LocalBoards) -> None:
+    boards.full = "All places are taken."
+    page = press(opened(FIRST.slug), "lesson-live")
+    assert "All places are taken. The recording shows the same runs." in words(page)
+    assert f"**{len(FIRST.title)}" not in words(page)
+
+
+def test_the_presenter_turns_pages(boards: LocalBoards) -> None:
+    slides = parts(FIRST)
+    assert sum(len(slide) for slide in slides) == len(FIRST.body)
+    page = opened(FIRST.slug)
+    page = sound(page.toggle(key="presenter").set_value(True).run())
+    assert f"1 of {len(slides)}" in words(page)
+    assert page.button(key="slide-back").disabled
+    for number in range(2, len(slides) + 1):
+        page = press(page, "slide-next")
+        assert f"{number} of {len(slides)}" in words(page)
+    assert page.button(key="slide-next").disabled
+    page = press(page, "slide-back")
+    assert f"{len(slides) - 1} of {len(slides)}" in words(page)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.slug)
+def test_the_lab_opens_with_the_same_runs(boards: LocalBoards, lesson: Lesson) -> None:
+    page = press(opened(lesson.slug), "lesson-show")
+    found = [re.search(r'href="([^"]+)"', part.proto.body) for part in page.get("html")]
+    (href,) = [match[1] for match in found if match]
+    setup, problems = from_query(parse_qs(urlsplit(href.replace("&amp;", "&")).query))
+    assert problems == ()
+    assert list(setup.lanes) == [run.config for run in lesson.runs]
+    assert setup.panels == lesson.panels
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.slug)
+def test_the_notebook_is_valid_and_holds_the_lesson(lesson: Lesson) -> None:
+    made = nbformat.reads(notebook(lesson), as_version=4)
+    nbformat.validate(made)
+    assert file_name(lesson).endswith(f"{lesson.slug}.ipynb")
+    code = [cell.source for cell in made.cells if cell.cell_type == "code"]
+    assert sum(".figure(" in cell for cell in code) == sum(
+        isinstance(part, Place) and part.kind == "panel" for part in lesson.body
+    )
+    for cell in code:
+        compile(cell, lesson.slug, "exec")
+    configs = json.loads(re.search(r'r"""(.*)"""', code[0], re.DOTALL)[1])  # type: ignore[index]
+    assert configs == {run.name: json.loads(run.config.to_json()) for run in lesson.runs}
+
+
+NUMBER = Question("q", "?", "auc", FIRST.runs[0].name, 0.0, 1.0, 0.1)
+CHOICE = Question("q", "?", "auc")
+
+
+def numbers(*columns: list[float]) -> Measured:
+    values = {run.name: {"auc": column} for run, column in zip(FIRST.runs, columns, strict=True)}
+    return Measured(values, (0, 1, 2), 1.0, "x")
+
+
+FLAT = numbers([0.5, 0.5, 0.5], [0.9, 0.9, 0.9], [0.6, 0.9, 1.1], [float("nan")] * 3)
+
+
+@pytest.mark.parametrize(("answer", "right"), [(0.5, True), (0.41, True), (0.59, True), (0.39, False), (0.61, False)])
+def test_a_number_is_near_within_what_the_question_allows(answer: float, right: bool) -> None:
+    found = grade(FIRST, NUMBER, answer, FLAT)
+    assert found.right == right
+    assert found.words.startswith("Near: you said" if right else "Far: you said")
+
+
+def test_a_choice_is_right_if_it_cannot_be_told_from_the_best() -> None:
+    best, level, low = FIRST.runs[1].name, FIRST.runs[2].name, FIRST.runs[0].name
+    assert grade(FIRST, CHOICE, best, FLAT).right
+    assert grade(FIRST, CHOICE, level, FLAT).words.startswith(f"{level} is not distinguishable from **{best}**")
+    assert grade(FIRST, CHOICE, level, FLAT).right
+    assert not grade(FIRST, CHOICE, low, FLAT).right
+    assert not grade(FIRST, CHOICE, FIRST.runs[3].name, FLAT).right
+    assert grade(FIRST, CHOICE, None, FLAT).words.startswith(f"The highest is **{best}**")
