@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from models.engine.background import repeat_cells, sweep_cells
 from models.engine.board import LaneState
 from models.engine.lane import Packed, WhatIf
-from models.engine.loop import ANSWER_S, Loop
+from models.engine.loop import ANSWER_S, WAIT_S, Loop
 from models.engine.quota import check_lanes
 from models.engine.stopping import Goal
 from models.snapshot import Snapshot
@@ -124,6 +124,10 @@ class Player(Loop):
         """A lane's whole snapshot, of this moment: for what is too large to travel at every look."""
         taken: Snapshot = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "snapshot"), ANSWER_S)
         return taken
+
+    def brush(self, held: bool) -> None:
+        """Have every lane's `raw` beside its summaries for as long as a brush is held; without one it costs nothing."""
+        self._ask(lambda: self._lanes.brush(held), ANSWER_S if held else WAIT_S)
 
     def sweep(self, lane: str | int, knob: str = "temperature", values: Sequence[Value] = (), steps: int = 300) -> None:
         """Train the lane's config once for each value of a loss knob, beside the live lanes."""
