@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from models.engine.background import repeat_cells, sweep_cells
 from models.engine.board import LaneState
 from models.engine.lane import Packed, WhatIf
-from models.engine.loop import ANSWER_S, WAIT_S, Loop
+from models.engine.loop import ANSWER_S, Loop
 from models.engine.quota import check_lanes
 from models.engine.stopping import Goal
 from models.snapshot import Snapshot
@@ -127,7 +127,7 @@ class Player(Loop):
 
     def brush(self, held: bool) -> None:
         """Have every lane's `raw` beside its summaries for as long as a brush is held; without one it costs nothing."""
-        self._ask(lambda: self._lanes.brush(held), ANSWER_S if held else WAIT_S)
+        self._ask(lambda: self._lanes.brush(held))
 
     def sweep(self, lane: str | int, knob: str = "temperature", values: Sequence[Value] = (), steps: int = 300) -> None:
         """Train the lane's config once for each value of a loss knob, beside the live lanes."""
