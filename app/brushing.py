@@ -19,6 +19,7 @@ from models.selection import (
     RateBand,
     ScoreBand,
     Selection,
+    heat_block,
     home,
     lassoed,
     resolve,
@@ -71,6 +72,24 @@ def dragged(panel: str, stretch: Mapping[str, Any], sign: str) -> Brush | None:
     if low >= high:
         return None
     return ScoreBand(sign, low, high) if panel == "scores" else RateBand("fpr", low, high)
+
+
+def boxed(box: Mapping[str, Any], cells: Sequence[tuple[int, tuple[int, int]]]) -> tuple[int, Block]:
+    """(lane, block) of a box drawn on the heat maps, which stand side by side: axes x, x2, ... are lanes A, B, ...
+
+    cells: of every lane, its items and the (rows, columns) of its heat map. Raises ValueError if the columns of that
+    map are no items, or if nothing lies within the box.
+    """
+    lane = int(str(box["xref"]).removeprefix("x") or 1) - 1
+    n, (height, width) = cells[lane]
+    if height != width:
+        raise ValueError(f"the weights of lane {theme.letter(lane)} are not of pairs of items: brush its scores")
+    spans = []
+    for ends in (box["y"], box["x"]):
+        # Cell k lies from k - 1/2 to k + 1/2.
+        low, high = (min(max(float(end) + 0.5, 0.0), height - 1e-6) for end in sorted(ends))
+        spans.append((int(low), int(high)))
+    return lane, heat_block(n, height, spans[0], spans[1])
 
 
 def lassoed_items(groups: Sequence[Mapping[str, Any]], rows: Sequence[np.ndarray]) -> tuple[int, ...]:

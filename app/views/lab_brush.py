@@ -165,14 +165,16 @@ _READERS: dict[str, Callable[[], Brush]] = {
 }  # fmt: skip
 
 
-def take(lab: Lab, brush: Brush, panel: str = "") -> None:
+def take(lab: Lab, brush: Brush, panel: str = "", lane: str = "") -> None:
     """Hold this brush; raises ValueError if it does not fit into an address. panel: where it was dragged out."""
     held = lab.page.setup.brush
     among = "all"
     if isinstance(brush, ScoreBand | RateBand):
         asked = panel or ("scores" if isinstance(brush, ScoreBand) else "roc")
         among = "unseen" if state.choice(f"{'score' if asked == 'scores' else 'roc'}-unseen", False) else "seen"
-    selection = Selection(brush, lane=str(state.choice(LANE, "A")), among=among, name="" if held is None else held.name)
+    selection = Selection(
+        brush, lane=lane or str(state.choice(LANE, "A")), among=among, name="" if held is None else held.name
+    )
     to_text(selection)
     lab.brush(selection)
 
@@ -194,6 +196,21 @@ def lasso(lab: Lab, key: str, rows: list[Any]) -> None:
         lab.attempt(lambda: take(lab, ItemSet(found, "both" if state.choice("brush-both", False) else "any")))
     else:
         _clear(lab, mount=False)
+
+
+def box(lab: Lab, key: str, cells: list[tuple[int, tuple[int, int]]]) -> None:
+    """A block of a heat map was boxed, or let go."""
+    boxes = state.get(key)["selection"]["box"]
+    if not boxes:
+        _clear(lab, mount=False)
+        return
+
+    def hold() -> None:
+        lane, block = brushing.boxed(boxes[-1], cells)
+        take(lab, block, lane=theme.letter(lane))
+        state.put(LANE, theme.letter(lane))
+
+    lab.attempt(hold)
 
 
 def _again(lab: Lab) -> None:

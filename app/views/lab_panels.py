@@ -248,9 +248,21 @@ def _draw_tradeoff(lab: Lab, view: View, options: dict[str, Any]) -> None:
 
 def _draw_weights(lab: Lab, view: View, options: dict[str, Any]) -> None:
     if lab_extras.heat_shown(view):
-        st.plotly_chart(pair_weights.heat_map(view.summaries), key="chart-heat", config={"displaylogo": False})
+        _heat(lab, view)
     else:
         _vega("weights", lab, view, options)
+
+
+def _heat(lab: Lab, view: View) -> None:
+    shown, key = view.summaries, f"chart-heat-{lab.page.brushes}"
+    cells = [(len(s.points.item), s.weights.heat.shape if s.weights is not None else (0, 1)) for s in shown]
+    st.plotly_chart(
+        pair_weights.heat_map(shown).update_layout(dragmode="select"),
+        key=key,
+        config={"displaylogo": False},
+        on_select=partial(lab_brush.box, lab, key, cells),
+        selection_mode="box",
+    )
 
 
 DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {

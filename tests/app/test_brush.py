@@ -154,6 +154,15 @@ def test_a_lasso_becomes_the_items_of_its_rows() -> None:
     assert brushing.lassoed_items([{"series_index": 7, "data_indices": [0]}], rows) == ()
 
 
+def test_a_box_on_a_heat_map_becomes_ranks() -> None:
+    cells = [(500, (50, 50)), (100, (50, 50)), (100, (50, 10))]
+    box = {"xref": "x", "yref": "y", "x": [19.6, 24.4], "y": [-0.5, 4.49]}
+    assert brushing.boxed(box, cells) == (0, Block((0, 50), (200, 250)))
+    assert brushing.boxed({**box, "xref": "x2", "x": [60.0, 48.6]}, cells) == (1, Block((0, 10), (98, 100)))
+    with pytest.raises(ValueError, match="lane C are not of pairs"):
+        brushing.boxed({**box, "xref": "x3"}, cells)
+
+
 @pytest.mark.parametrize("text", ["", "3, x", "-4", "3.5", "1" * 12])
 def test_items_that_are_no_numbers_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="items"):
