@@ -19,7 +19,7 @@ STYLE = f"""
 .pair .sides {{ display: flex; gap: 0.4rem; justify-content: space-between; }}
 .pair .side {{ max-width: 48%; overflow: hidden; overflow-wrap: anywhere; }}
 .pair img, .ranked img {{ height: 2.4rem; max-width: 100%; image-rendering: pixelated; background: #fff; }}
-.pair p {{ margin: 0.15rem 0 0; }}
+.pair p {{ margin: 0.15rem 0 0; font-size: 0.8rem; line-height: 1.25; }}
 .ranked {{ overflow-x: auto; font-size: 0.8rem; }}
 .ranked td, .ranked th {{ padding: 0.1rem 0.45rem; text-align: right; }}
 .ranked img {{ height: 1.6rem; }}

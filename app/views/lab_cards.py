@@ -69,7 +69,7 @@ def _lane(lab: Lab, view: View, index: int, look: Look, made: Cards) -> None:
     if view.playing:
         st.html(pair_cards.grid(made, names, pictures))
         return
-    with st.grid(MOST, min_column_width=150, key=f"cards-{index}"):
+    with st.grid(MOST, min_column_width=140, key=f"cards-{index}"):
         for k in range(len(made)):
             with st.container(gap="xxsmall"):
                 st.html(pair_cards.card(made, k, names, pictures))

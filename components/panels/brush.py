@@ -61,5 +61,5 @@ def lines(points: Points, shown: Brushed | None, lane: int) -> list[dict[str, An
 
 
 def lines_said(shown: Brushed | None) -> str:
-    """`, lines: 300 of 2,614 pairs`; empty without a brush."""
-    return "" if shown is None else f", lines: {len(shown.line_from):,} of {shown.pairs:,} pairs"
+    """`300 of 2,614 pairs as lines`; empty without a brush."""
+    return "" if shown is None else f"{len(shown.line_from):,} of {shown.pairs:,} pairs as lines"

@@ -30,7 +30,7 @@ _SEEN, _UNSEEN = "circle", "diamond"
 _SIZES = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.4, 8.0)  # frames grow in steps, so that they rest between them
 
 _LASSO = {
-    "toolbox": {"right": 4, "top": -4, "itemSize": 13, "feature": {"brush": {"type": ["polygon", "rect", "clear"]}}},
+    "toolbox": {"right": 4, "bottom": 0, "itemSize": 13, "feature": {"brush": {"type": ["polygon", "rect", "clear"]}}},
     "brush": {"xAxisIndex": "all", "yAxisIndex": "all", "throttleType": "debounce", "throttleDelay": 200},
 }
 
@@ -118,7 +118,7 @@ def option(
         chosen["yAxis"][index] |= {"min": low, "max": high}
         chosen["title"][index] |= {
             "text": theme.short(index, lane.label, 26),
-            "subtext": badge(lane) + brush.lines_said(brush.of_lane(brushed, index)),
+            "subtext": brush.lines_said(brush.of_lane(brushed, index)) or badge(lane),
         }
     tables = [_rows_of(lane.points, images, names) for lane in lanes]
     halves = [

@@ -78,7 +78,7 @@ def test_lines_join_the_places_of_both_items(shown: tuple[Summary, Brushed]) -> 
     ends = np.array([line["coords"] for line in drawn[1]["data"]])
     np.testing.assert_allclose(ends[:, 0], summary.points.xy[held.line_from], atol=6e-4)
     np.testing.assert_allclose(ends[:, 1], summary.points.xy[held.line_to], atol=6e-4)
-    assert f"lines: {len(held.line_from)} of {held.pairs:,} pairs" in option["title"][1]["subtext"]
-    assert "lines" not in option["title"][0]["subtext"]
+    assert option["title"][1]["subtext"] == f"{len(held.line_from)} of {held.pairs:,} pairs as lines"
+    assert option["title"][0]["subtext"] == embedding_map.badge(summary)
     assert "brush" not in option
     assert "brush" in embedding_map.option([summary], lasso=True)
