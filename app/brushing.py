@@ -50,7 +50,7 @@ class Shown:
 @lru_cache(maxsize=32)
 def shown(selection: Selection, looks: tuple[Look | None, ...]) -> Shown:
     """Find the pairs, lane by lane; raises ValueError, with one sentence, if the home lane is not there."""
-    kept = {theme.letter(k): [look] for k, look in enumerate(looks) if look is not None}
+    kept: dict[str, Sequence[Look]] = {theme.letter(k): [look] for k, look in enumerate(looks) if look is not None}
     origin = home(selection, kept)
     pairs, items = resolve(selection, origin), lassoed(selection, origin)
     moved = tuple(None if look is None else carried(pairs, origin, look) for look in looks)
