@@ -44,7 +44,7 @@ def lines(points: Points, shown: Brushed | None, lane: int) -> list[dict[str, An
     if shown is None or len(shown.line_from) == 0:
         return []
     ends = np.round(np.asarray(points.xy, np.float64), 3)
-    known: np.ndarray = np.isfinite(ends).all(axis=1)
+    known = np.isfinite(ends[:, 0]) & np.isfinite(ends[:, 1])
     drawn = known[shown.line_from] & known[shown.line_to]
     series = []
     for positive, colour, dash in ((True, theme.POSITIVE, "solid"), (False, theme.NEGATIVE, [*theme.DASH])):
