@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from models.catalogue import MIX
+from models.selection import RateBand, ScoreBand, Selection
+from models.selection_text import from_text, to_text
 from models.spec import Knob, Value
 from models.training.config import SEED, STEPS, Event, Part, RunConfig, pairings, part_knobs
 
@@ -26,6 +28,7 @@ class Setup:
 
     lanes: tuple[RunConfig, ...]
     panels: tuple[str, ...] = DEFAULT_PANELS
+    brush: Selection | None = None  # its lane is a letter
 
     @property
     def base(self) -> RunConfig:
@@ -35,7 +38,9 @@ class Setup:
     def with_shared(self, **changes: object) -> "Setup":
         """Change data, encoder, sampler, optimiser, pairing, steps or seed of every lane; events do not carry over."""
         lanes = tuple(replace(lane, events=(), **changes) for lane in self.lanes)  # type: ignore[arg-type]
-        return replace(self, lanes=lanes)
+        # Items, classes and ranks mean something else in other data; scores and rates do not.
+        kept = self.brush is None or isinstance(self.brush.brush, ScoreBand | RateBand) or "data" not in changes
+        return replace(self, lanes=lanes, brush=self.brush if kept else None)
 
     def with_lane(self, loss: Part) -> "Setup":
         """Add a lane with this loss and no method; a mixture brings its panel with it.
@@ -87,10 +92,12 @@ def to_query(setup: Setup) -> dict[str, str | list[str]]:
     for name, value in usual.items():
         if getattr(base, name) != value:
             query[name] = str(getattr(base, name))
-    if setup.panels != usual_panels(setup.lanes):
-        query["panels"] = ",".join(setup.panels)
-    query["lane"] = [_lane_text(lane) for lane in setup.lanes]
-    return query
+    return {**query, **_shown(setup), "lane": [_lane_text(lane) for lane in setup.lanes]}
+
+
+def _shown(setup: Setup) -> dict[str, str]:
+    panels = {} if setup.panels == usual_panels(setup.lanes) else {"panels": ",".join(setup.panels)}
+    return panels if setup.brush is None else {**panels, "brush": to_text(setup.brush)}
 
 
 def _lane_text(lane: RunConfig) -> str:
@@ -175,6 +182,14 @@ class _Reader:
             if name not in PANELS:
                 self.problem(f"panels={name}", f"panels must be among {', '.join(PANELS)}", "no panel of that name")
         return tuple(name for name in names if name in PANELS) or usual
+
+    def brush(self) -> Selection | None:
+        text = self.text("brush")
+        try:
+            return None if text is None else from_text(text)
+        except ValueError as error:
+            self.problem(f"brush={text}", error, "no brush")
+            return None
 
     def lanes(self, base: RunConfig) -> tuple[RunConfig, ...]:
         self.used.add("lane")
@@ -266,7 +281,7 @@ def from_query(query: Query) -> tuple[Setup, tuple[str, ...]]:
         seed=reader.whole(SEED),
     )
     lanes = reader.lanes(base)
-    setup = Setup(lanes, reader.panels(usual_panels(lanes)))
+    setup = Setup(lanes, reader.panels(usual_panels(lanes)), reader.brush())
     for name in query:
         if name not in reader.used:
             reader.problem(f"{name}={query[name][0]}", "the page has no such field", "the rest")

@@ -15,6 +15,7 @@ import pyarrow as pa
 from app import items
 from components import theme
 from components.panels import embedding_map
+from components.panels.brush import Lanes
 from models.diagnostics.summary import Points, Summary
 from models.training.config import Part
 
@@ -37,9 +38,9 @@ def table(panel: Any, shown: Sequence[Summary], options: dict[str, Any]) -> pd.D
     return _table(panel, tuple(shown), _key(options))
 
 
-def map_option(shown: Sequence[Summary], data: Part) -> dict[str, Any]:
+def map_option(shown: Sequence[Summary], data: Part, brushed: Lanes = (), lasso: bool = False) -> dict[str, Any]:
     """The live map's ECharts option; nobody changes it."""
-    return _map_option(tuple(shown), data)
+    return _map_option(tuple(shown), data, tuple(brushed), lasso)
 
 
 @lru_cache(maxsize=64)
@@ -70,9 +71,13 @@ def _table(panel: Any, shown: tuple[Summary, ...], options: Options) -> pd.DataF
 
 
 @lru_cache(maxsize=KEPT // 4)
-def _map_option(shown: tuple[Summary, ...], data: Part) -> dict[str, Any]:
+def _map_option(shown: tuple[Summary, ...], data: Part, brushed: Lanes, lasso: bool) -> dict[str, Any]:
     option = embedding_map.option(
-        shown, names=items.class_names(data), images=items.pictures(data, shown[0].points.item)
+        shown,
+        names=items.class_names(data),
+        images=items.pictures(data, shown[0].points.item),
+        brushed=brushed,
+        lasso=lasso,
     )
     for dataset in option["dataset"]:
         dataset["source"] = pa.Table.from_pandas(dataset["source"], preserve_index=False)

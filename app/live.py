@@ -10,6 +10,7 @@ from app import startup, state
 from app.address import PRESETS, Setup
 from app.view import LaneView, View, frame_number, recording
 from models.engine.quota import QuotaError
+from models.selection import Selection
 from models.snapshot import Snapshot
 from models.spec import Value
 from models.training.config import Part, RunConfig
@@ -81,6 +82,7 @@ class Lab:
         if player is None:
             return self._recorded()
         startup.boards().look(self.page.board)
+        self._hold(player)
         board = player.state()
         lanes = tuple(
             LaneView(
@@ -95,10 +97,26 @@ class Lab:
                 lane.steps_per_second,
                 lane.umap,
                 lane.umap_step,
+                lane.raw,
             )
             for lane in board.lanes
         )
         return View(lanes, True, board.playing, board.step, board.message, board)
+
+    def _hold(self, player: Any) -> None:
+        """Tell the board when a brush is held, and when no longer."""
+        held = self.page.setup.brush is not None or bool(state.choice("threshold-pairs", False))
+        if held != (self.page.held == self.page.board):
+            self.attempt(lambda: player.brush(held))
+            self.page.held = self.page.board if held else None
+
+    def brush(self, selection: Selection | None) -> None:
+        """Select pairs, or none; on the recording, which holds no pairs, say what to do."""
+        if selection is not None and self.player is None:
+            self.page.refuse("A recording holds no single pairs: press Play first, then brush again.")
+            return
+        self.page.setup = replace(self.page.setup, brush=selection)
+        self.page.passport = None if selection is None else self.page.passport
 
     def _recorded(self) -> View:
         lanes = []

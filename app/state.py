@@ -39,6 +39,9 @@ class PageState:
     echoes: dict[str, float] = field(default_factory=dict)  # presses that came with a tick, and when
     ticking: set[str] = field(default_factory=set)  # the fragments that tick by themselves, as a run names them
     upload: Upload | None = None  # a file of data on the form
+    held: str | None = None  # the board that was told of a brush
+    brushes: int = 0  # brushes taken away: charts that show one are mounted anew
+    passport: tuple[int, int] | None = None  # lane and id of the item whose passport is open
     own: Report | None = None  # the last examination of a loss written here
     own_drawn: Report | None = None  # the one that stands on the page
     added: int = 0  # lanes added so far: names the box that adds the next

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from models.catalogue import find
+from models.diagnostics.look import Look
 from models.diagnostics.storage import load_summaries
 from models.diagnostics.summary import Summary
 from models.spec import Knob, MethodSpec, Value
@@ -31,6 +32,7 @@ class LaneView:
     rate: float  # training steps a second; 0 if not training
     umap: Any = None  # Points of the last UMAP
     umap_step: int = 0  # step that it shows
+    raw: Look | None = None  # scores and weights of single pairs, while a brush is held
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,11 @@ class View:
     def summaries(self) -> list[Summary]:
         """Latest summaries, lane by lane; lanes that have none yet are left out."""
         return [lane.summary for lane in self.lanes if lane.summary is not None]
+
+    @property
+    def looks(self) -> tuple[Look | None, ...]:
+        """What a brush needs of each lane, in the order of `lanes`."""
+        return tuple(lane.raw for lane in self.lanes)
 
     @property
     def firsts(self) -> list[Summary]:

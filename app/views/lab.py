@@ -9,7 +9,7 @@ from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
 from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_spec
-from app.views import lab_forms, lab_methods, lab_mixtures, lab_own, lab_panels
+from app.views import lab_brush, lab_cards, lab_forms, lab_methods, lab_mixtures, lab_own, lab_panels
 from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
@@ -228,7 +228,9 @@ def _live(lab: Lab, interval: float) -> None:
                 st.error(lab.page.refusal())
         lab_panels.numbers(lab, view)
         lab_panels.verdict(lab, view)
+        lab_brush.bar(lab, view)
         lab_panels.grid(lab, view)
+        lab_cards.under(lab, view)
         # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
         state.publish(lab.setup(), lab.page.board)
 

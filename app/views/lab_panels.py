@@ -12,7 +12,7 @@ from app import drawn
 from app.address import DEFAULT_PANELS, MIXTURE
 from app.live import Lab
 from app.view import LaneView, View, recording
-from app.views import lab_extras, lab_menus, lab_mixtures, lab_readings, lab_tradeoff
+from app.views import lab_brush, lab_extras, lab_menus, lab_mixtures, lab_readings, lab_tradeoff
 from components import theme
 from components.panels import (
     curves,
@@ -25,6 +25,7 @@ from components.panels import (
     spectrum,
     tradeoff,
 )
+from components.panels.brush import STRETCH, Lanes
 from models.diagnostics import levels
 from models.diagnostics.summary import Summary
 from models.training.config import RunConfig
@@ -41,6 +42,7 @@ PANELS: dict[str, Any] = {
     MIXTURE: mixture,
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
+DRAGGED = (score_histogram, roc_curve)  # a stretch of their axis can be dragged out
 HEIGHT = 300
 # Panels of the first, second, third draw: a browser compiles a chart in a quarter of a second, and whoever opens the
 # page shall see the first one move before the last one is ready.
@@ -138,7 +140,7 @@ def grid(lab: Lab, view: View) -> None:
 
 
 def _card(name: str, lab: Lab, view: View, *, ready: bool) -> None:
-    summaries, options = view.summaries, _shown(name, view)
+    summaries, options = view.summaries, _shown(name, lab, view)
     panel = lab_readings.picture(name, summaries, PANELS[name])
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{lab_readings.title(name, summaries, panel)}**", help=panel.HELP)
@@ -175,14 +177,27 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
     st.vega_lite_chart(
         drawn.rows(panel, view.summaries, lab_readings.drawing(panel, options)),
         panel.spec(**_spec_options(panel, options)),
-        key=f"chart-{name}",
+        key=_chart_key(name, panel, lab),
         # Streamlit makes the alt text part of the spec: one that changes at every tick would mount the chart anew. The
         # sentence with the numbers stands beside the chart, for screen readers.
         alt=lab_readings.title(name, view.summaries, panel),
         width="stretch",
+        **_dragging(name, panel, lab),
     )
     spoken = drawn.sentence(panel, view.summaries, lab_readings.telling(panel, options, SPOKEN_OPTIONS))
     st.html(f'<span class="spoken">{escape(spoken)}</span>')
+
+
+def _chart_key(name: str, panel: Any, lab: Lab) -> str:
+    return f"chart-{name}-{lab.page.brushes}" if panel in DRAGGED else f"chart-{name}"
+
+
+def _dragging(name: str, panel: Any, lab: Lab) -> dict[str, Any]:
+    """What makes a stretch of the chart a brush."""
+    if panel not in DRAGGED:
+        return {}
+    dragged = partial(lab_brush.drag, lab, name, _chart_key(name, panel, lab))
+    return {"on_select": dragged, "selection_mode": [STRETCH]}
 
 
 def _spec_options(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
@@ -194,15 +209,27 @@ def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
     if options["three"] and view.live and not view.playing:
         lab_tradeoff.in_three(lab, view)
         return
+    # While it moves, the map is drawn anew at every tick, and a lasso with it: items are drawn around at rest.
+    lasso, key = view.live and not view.playing, f"chart-map-{lab.page.brushes}"
+    rows = [lane.points.item[lane.points.seen == seen] for lane in shown for seen in (True, False)]
     st.echarts_chart(
-        drawn.map_option(shown, view.lanes[0].config.data),
-        key="chart-map",
+        drawn.map_option(shown, view.lanes[0].config.data, _brushed(lab, view), lasso),
+        key=key if lasso else "chart-map",
         height=HEIGHT,
         alt=embedding_map.sentence(shown),
+        on_select=partial(lab_brush.lasso, lab, key, rows) if lasso else "ignore",
     )
 
 
-def _shown(name: str, view: View) -> dict[str, Any]:
+def _brushed(lab: Lab, view: View) -> Lanes:
+    """What every drawn lane shows of the brush; nothing without one."""
+    found = lab_brush.held(lab, view)
+    if found is None:
+        return ()
+    return tuple(part for part, lane in zip(found.lanes, view.lanes, strict=True) if lane.summary is not None)
+
+
+def _shown(name: str, lab: Lab, view: View) -> dict[str, Any]:
     """What a panel is drawn with: the choices of its menu, and what several panels share."""
     options = lab_menus.chosen(name)
     if name in ("scores", "roc"):
@@ -211,6 +238,8 @@ def _shown(name: str, view: View) -> dict[str, Any]:
         options["first"] = view.firsts
     if name == "tradeoff":
         options["sweep"] = lab_tradeoff.swept(view)
+    if PANELS[name] in (*DRAGGED, pair_weights):
+        options["brushed"] = _brushed(lab, view)
     return options | lab_readings.options(name, view)
 
 
@@ -221,7 +250,7 @@ def _draw_tradeoff(lab: Lab, view: View, options: dict[str, Any]) -> None:
 
 def _draw_weights(lab: Lab, view: View, options: dict[str, Any]) -> None:
     if lab_extras.heat_shown(view):
-        st.plotly_chart(pair_weights.heat_map(view.summaries), key="chart-heat", config={"displaylogo": False})
+        _heat(lab, view)
     else:
         _vega("weights", lab, view, options)
 
@@ -229,6 +258,18 @@ def _draw_weights(lab: Lab, view: View, options: dict[str, Any]) -> None:
 def _draw_mixture(lab: Lab, view: View, options: dict[str, Any]) -> None:
     if not lab_mixtures.missing(view):
         _vega(MIXTURE, lab, view, options)
+
+
+def _heat(lab: Lab, view: View) -> None:
+    shown, key = view.summaries, f"chart-heat-{lab.page.brushes}"
+    cells = [(len(s.points.item), s.weights.heat.shape if s.weights is not None else (0, 1)) for s in shown]
+    st.plotly_chart(
+        pair_weights.heat_map(shown).update_layout(dragmode="select"),
+        key=key,
+        config={"displaylogo": False},
+        on_select=partial(lab_brush.box, lab, key, cells),
+        selection_mode="box",
+    )
 
 
 DRAW: dict[str, Callable[[Lab, View, dict[str, Any]], None]] = {

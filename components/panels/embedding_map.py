@@ -13,6 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from components import theme
+from components.panels import brush
 from components.panels.inputs import Given, summaries
 from models.diagnostics.summary import Points, Summary
 from models.snapshot import Snapshot
@@ -27,6 +28,11 @@ SPEC_OPTIONS = ("lanes", "images")
 COLUMNS = ("x", "y", "class", "item", "image")
 _SEEN, _UNSEEN = "circle", "diamond"
 _SIZES = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.4, 8.0)  # frames grow in steps, so that they rest between them
+
+_LASSO = {
+    "toolbox": {"right": 4, "bottom": 0, "itemSize": 13, "feature": {"brush": {"type": ["polygon", "rect", "clear"]}}},
+    "brush": {"xAxisIndex": "all", "yAxisIndex": "all", "throttleType": "debounce", "throttleDelay": 200},
+}
 
 Frame = tuple[float, float, float, float]  # x from, x to, y from, y to
 
@@ -94,11 +100,14 @@ def option(
     frames: Sequence[Frame | None] = (),
     images: Mapping[int, str] | None = None,
     names: Mapping[int, str] | None = None,
+    brushed: brush.Lanes = (),
+    lasso: bool = False,
 ) -> dict[str, Any]:
     """The whole ECharts option of this moment: `spec` with data frames as datasets.
 
     frames: fixed axes by lane; without, a square that grows in steps. images: address or data URI by item; they travel
     with every tick, so give addresses, or give data URIs at rest only. names: class names by label.
+    brushed: what each lane shows of a brush, its pairs as lines. lasso: with the tools to draw around items.
     """
     lanes = summaries(given)
     chosen = deepcopy(spec(lanes=len(lanes), images=images is not None))
@@ -107,14 +116,21 @@ def option(
         left, right, low, high = fixed or frame(lane.points)
         chosen["xAxis"][index] |= {"min": left, "max": right}
         chosen["yAxis"][index] |= {"min": low, "max": high}
-        chosen["title"][index] |= {"text": theme.short(index, lane.label, 26), "subtext": badge(lane)}
+        chosen["title"][index] |= {
+            "text": theme.short(index, lane.label, 26),
+            "subtext": brush.lines_said(brush.of_lane(brushed, index)) or badge(lane),
+        }
     tables = [_rows_of(lane.points, images, names) for lane in lanes]
     halves = [
         (table[seen], table[~seen])
         for table, seen in ((t, lane.points.seen) for t, lane in zip(tables, lanes, strict=True))
     ]
     chosen["dataset"] = [{"source": half.reset_index(drop=True)} for pair in halves for half in pair]
-    chosen["visualMap"] = _colours(lanes, names)
+    chosen["visualMap"] = _colours(lanes, names) | {"seriesIndex": list(range(len(chosen["series"])))}
+    for index, lane in enumerate(lanes):
+        chosen["series"] += brush.lines(lane.points, brush.of_lane(brushed, index), index)
+    if lasso:
+        chosen |= deepcopy(_LASSO)
     return chosen
 
 

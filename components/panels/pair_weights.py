@@ -10,8 +10,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from components import theme
-from components.panels import bands
+from components.panels import bands, brush
 from components.panels.inputs import Given, summaries
+from models.diagnostics.pairs import spaced
 from models.diagnostics.summary import Summary, WeightProfile
 
 TITLE = "Weight of each pair"
@@ -21,7 +22,7 @@ HELP = (
     "pairs; thin line: theory. Good: the push sits on similar negatives, and no longer on those far away."
 )
 SPEC_OPTIONS = ()
-OPTIONS = ()
+OPTIONS = ("brushed",)
 DOTS = 40  # pairs of a lane on the wire
 CURVE = 25  # points of the theoretical curve on the wire
 _POSITIVE, _NEGATIVE = "pull on positives (solid)", "push on negatives (dashed)"
@@ -68,14 +69,15 @@ def _dots(x: alt.X, colour: alt.Color) -> list[alt.Chart]:
         alt.Tooltip("x:Q", title="similarity", format=".3f"), alt.Tooltip("weight:Q", format=".3~g"),
     ]  # fmt: skip
     layers = []
-    for kind, word, filled in (("dot+", _POSITIVE, True), ("dot-", _NEGATIVE, False)):
-        pairs = _of(kind).transform_calculate(sign=f"'{word}'").mark_point(filled=filled, size=14, opacity=0.8)
-        layers.append(pairs.encode(x=x, y=bands.height_axis("y"), color=colour, tooltip=tip))
+    for sign, word, filled in (("+", _POSITIVE, True), ("-", _NEGATIVE, False)):
+        for kind, size in ((f"dot{sign}", 14), (f"held{sign}", 60)):
+            pairs = _of(kind).transform_calculate(sign=f"'{word}'").mark_point(filled=filled, size=size, opacity=0.8)
+            layers.append(pairs.encode(x=x, y=bands.height_axis("y"), color=colour, tooltip=tip))
     return layers
 
 
-def rows(given: Given) -> pd.DataFrame:
-    """Bins, theory, dots and names; weights as heights in the view, single pairs with their numbers too."""
+def rows(given: Given, *, brushed: brush.Lanes = ()) -> pd.DataFrame:
+    """Bins, theory, dots, brushed pairs and names; weights as heights in the view, pairs with their numbers too."""
     lanes = summaries(given)
     parts: list[dict[str, Any]] = []
     for index, lane in enumerate(lanes):
@@ -87,27 +89,29 @@ def rows(given: Given) -> pd.DataFrame:
             continue
         parts += [band.tick(at, theme.number(at, 2)) for at in (low, 0.0, high)]
         parts += _profile(band, profile)
+        for sign, score, weight in brush.dots(brush.of_lane(brushed, index)):
+            parts.append(_dotted(f"held{sign}", band, _Stretch(profile)(score), weight))
     return theme.frame(parts, _COLUMNS)
 
 
 def _profile(band: bands.Band, profile: WeightProfile) -> list[dict[str, Any]]:
     letter = theme.letter(band.lane)
     stretch = _Stretch(profile)
-    columns = (
-        profile.pull, profile.pull_low, profile.pull_high, profile.push, profile.push_low, profile.push_high
-    )  # fmt: skip
-    bins = {name: band.place(values) for name, values in zip(_VALUES, columns, strict=True)}
+    bins = {name: band.place(values) for name, values in zip(_VALUES, _sides(profile), strict=True)}
     parts: list[dict[str, Any]] = [{"kind": "bin", "lane": letter, "x": stretch(profile.centre), **bins}]
     if len(profile.grid):
-        kept = _spaced(len(profile.grid), CURVE)
+        kept = spaced(len(profile.grid), CURVE)
         curve = {"pull": _inside(band, profile.pull_curve[kept]), "push": _inside(band, profile.push_curve[kept])}
         parts.append({"kind": "theory", "lane": letter, "x": stretch(profile.grid[kept]), **curve})
-    dots = _spaced(len(profile.dot_score), DOTS)
+    dots = spaced(len(profile.dot_score), DOTS)
     for kind, mask in (("dot+", profile.dot_positive[dots]), ("dot-", ~profile.dot_positive[dots])):
         chosen = dots[mask]
-        score, weight = stretch(profile.dot_score[chosen]), profile.dot_weight[chosen]
-        parts.append({"kind": kind, "lane": letter, "x": score, "y": _inside(band, weight), "weight": weight})
+        parts.append(_dotted(kind, band, stretch(profile.dot_score[chosen]), profile.dot_weight[chosen]))
     return parts
+
+
+def _dotted(kind: str, band: bands.Band, x: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+    return {"kind": kind, "lane": theme.letter(band.lane), "x": x, "y": _inside(band, weight), "weight": weight}
 
 
 def _inside(band: bands.Band, values: np.ndarray) -> np.ndarray:
@@ -135,8 +139,8 @@ def logit_range(profile: WeightProfile) -> tuple[float, float]:
     return float(profile.centre[0]) - half, float(profile.centre[-1]) + half
 
 
-def _spaced(length: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, max(length - 1, 0), most).round().astype(int))[: max(length, 0)]
+def _sides(p: WeightProfile) -> tuple[np.ndarray, ...]:
+    return p.pull, p.pull_low, p.pull_high, p.push, p.push_low, p.push_high
 
 
 def extent(profile: WeightProfile | None) -> tuple[float, float]:
@@ -146,8 +150,7 @@ def extent(profile: WeightProfile | None) -> tuple[float, float]:
     """
     if profile is None:
         return -1.0, 1.0
-    sides = (profile.pull, profile.pull_low, profile.pull_high, profile.push, profile.push_low, profile.push_high)
-    values = np.concatenate([np.zeros(1), *sides])
+    values = np.concatenate([np.zeros(1), *_sides(profile)])
     values = values[np.isfinite(values)]
     low, high = float(values.min()), float(values.max())
     if low == high:
@@ -216,9 +219,9 @@ def _row(index: int, lane: Summary) -> dict[str, Any]:
     return {**row, **dict(zip(names, values, strict=True))}
 
 
-def figure(given: Given) -> alt.LayerChart:
+def figure(given: Given, **options: Any) -> alt.LayerChart:
     """The same picture as an Altair chart, for a notebook or a file."""
-    return theme.thaw(spec(), rows(given))
+    return theme.thaw(spec(), rows(given, **options))
 
 
 def heat_map(given: Given) -> go.Figure:

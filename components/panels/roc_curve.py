@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from components import theme
+from components.panels import brush
 from components.panels.inputs import Given, summaries
 from models.diagnostics.summary import BINS, RATES, RocCurve, Summary
 
@@ -39,6 +40,7 @@ def spec(*, log: bool = False) -> dict[str, Any]:
     lane = alt.Stroke("lane:N", scale=theme.lane_scale(), legend=None)
     curve = _of("curve").mark_line(strokeWidth=2, interpolate="step-after", clip=True)
     chance = _of("chance").mark_line(color=theme.NEUTRAL, strokeDash=[2, 3], clip=True)
+    held = _of("stretch").mark_line(strokeWidth=8, opacity=0.45, strokeCap="round", clip=True)
     point = _of("threshold").mark_point(size=110, strokeWidth=3, filled=False, opacity=1)
     near = alt.selection_point(name="roc_near", nearest=True, on="pointerover", clear="pointerout", empty=False)
     tip = [
@@ -49,7 +51,8 @@ def spec(*, log: bool = False) -> dict[str, Any]:
     shown = alt.when(near).then(alt.value(1)).otherwise(alt.value(0))
     hover = _of("curve").mark_point(size=60).encode(x=x, y=y, stroke=lane, opacity=shown, tooltip=tip).add_params(near)
     layers = [
-        chance.encode(x=x, y=y), curve.encode(x=x, y=y, stroke=lane, order="tpr:Q"), hover,
+        chance.encode(x=x, y=y), held.encode(x=x, y=y, stroke=lane, order="tpr:Q"),
+        curve.encode(x=x, y=y, stroke=lane, order="tpr:Q").add_params(brush.stretch()), hover,
         point.encode(x=x, y=y, stroke=lane, tooltip=tip), theme.lane_legend(),
     ]  # fmt: skip
     return theme.freeze(alt.layer(*layers))
@@ -60,8 +63,18 @@ def _of(kind: str) -> alt.Chart:
     return chart
 
 
-def rows(given: Given, *, log: bool = False, unseen: bool = False, threshold: float | None = None) -> pd.DataFrame:
-    """Points of the curves, of the chance diagonal, of the shared threshold, and a row a lane for the legend."""
+def rows(
+    given: Given,
+    *,
+    log: bool = False,
+    unseen: bool = False,
+    threshold: float | None = None,
+    brushed: brush.Lanes = (),
+) -> pd.DataFrame:
+    """Points of the curves, of the chance diagonal, of the shared threshold, and a row a lane for the legend.
+
+    brushed: what each lane shows of a brush; its stretch of the curve is drawn thick.
+    """
     lanes = summaries(given)
     chance = _CHANCE if log else np.array([0.0, 1.0])
     parts: list[dict[str, Any]] = [{"kind": "chance", "fpr": chance, "tpr": chance}] if lanes else []
@@ -72,6 +85,10 @@ def rows(given: Given, *, log: bool = False, unseen: bool = False, threshold: fl
             continue
         fpr, tpr, cosine = _floored(curve) if log else (curve.fpr, curve.tpr, curve.threshold)
         parts.append({"kind": "curve", "lane": letter, "fpr": fpr, "tpr": tpr, "cosine": cosine})
+        held = brush.of_lane(brushed, index)
+        if held is not None and len(held.fpr):
+            price = np.maximum(held.fpr, FLOOR) if log else held.fpr
+            parts.append({"kind": "stretch", "lane": letter, "fpr": price, "tpr": held.tpr, "cosine": held.threshold})
         at = None if threshold is None else working_point(lane, threshold, unseen)
         if at is not None:
             price = max(at.fpr, FLOOR) if log else at.fpr

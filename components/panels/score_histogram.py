@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from components import theme
-from components.panels import bands, heights
+from components.panels import bands, brush, heights
 from components.panels.inputs import Given, summaries
+from models.diagnostics.brushed import Brushed
 from models.diagnostics.summary import BINS, ScoreHistogram, Summary
 
 TITLE = "Scores of pairs"
@@ -21,12 +22,12 @@ HELP = (
     "common; d′ is their distance in standard deviations."
 )
 SPEC_OPTIONS = ("counts", "log")
-OPTIONS = (*SPEC_OPTIONS, "unseen", "ghost", "threshold", "first")
+OPTIONS = (*SPEC_OPTIONS, "unseen", "ghost", "threshold", "first", "brushed")
 EDGES = np.linspace(-1.0, 1.0, BINS + 1)
 CENTRES = (EDGES[:-1] + EDGES[1:]) / 2
 _WIDTH = 2.0 / BINS
 _POSITIVE, _NEGATIVE = "positive pairs (filled)", "negative pairs (dashed)"
-_COLUMNS = (*bands.COLUMNS, "x", "x2", "pos", "neg", "pos0", "neg0", "positive", "negative", "cut")
+_COLUMNS = (*bands.COLUMNS, "x", "x2", "pos", "neg", "pos0", "neg0", "positive", "negative", "cut", "pos1", "neg1")
 
 
 @lru_cache
@@ -54,6 +55,12 @@ def _layers(title: str, counts: bool) -> list[alt.Chart]:
         )
         for base, field, dash in ((positive, "pos0", [1, 0]), (negative, "neg0", list(theme.DASH)))
     ]
+    held = [
+        base.mark_area(interpolate="step", fillOpacity=0.85).encode(
+            x=x, y=bands.height_axis(field), y2="floor:Q", color=colour, detail="lane:N"
+        )
+        for base, field in ((positive, "pos1"), (negative, "neg1"))
+    ]
     cut = (
         alt.Chart()
         .transform_filter("isValid(datum.cut)")
@@ -69,12 +76,15 @@ def _layers(title: str, counts: bool) -> list[alt.Chart]:
             alt.Tooltip("negative:Q", title="negative", format=number),
         ],
     )  # fmt: skip
-    return [fill, outline, *ghosts, cut, hover]
+    return [fill, outline, *held, *ghosts, cut, hover.add_params(brush.stretch())]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the rows depend on; `first` holds the lanes at step 0 for the ghost, `threshold` is a cosine."""
+    """What the rows depend on; `first` holds the lanes at step 0 for the ghost, `threshold` is a cosine.
+
+    brushed: what each lane shows of a brush; its pairs stand solid within the histogram, on the same scale.
+    """
 
     counts: bool = False
     log: bool = False
@@ -82,6 +92,7 @@ class Options:
     ghost: bool = True
     threshold: float | None = None
     first: Sequence[Summary | None] = ()
+    brushed: brush.Lanes = ()
 
 
 def rows(given: Given, **options: Any) -> pd.DataFrame:
@@ -99,7 +110,8 @@ def rows(given: Given, **options: Any) -> pd.DataFrame:
         parts.append(band.head(_label(index, lane, chosen.unseen)))
         parts += [band.tick(at, text) for at, text in heights.ticks(low, high, chosen.log)]
         if shown[index] is not None:
-            parts.append(_bins(band, shown[index], ghosts[index], chosen.log))
+            held = _held(lane, brush.of_lane(chosen.brushed, index), chosen)
+            parts.append(_bins(band, shown[index], ghosts[index], held, chosen.log))
     if chosen.threshold is not None and lanes:
         parts.append({"kind": "cut", "cut": chosen.threshold})
     return theme.frame(parts, _COLUMNS)
@@ -126,11 +138,12 @@ def _values(summary: Summary | None, options: Options) -> Pair | None:
     return pair if options.counts else (heights.density(pair[0], _WIDTH), heights.density(pair[1], _WIDTH))
 
 
-def _bins(band: bands.Band, now: Pair | None, ghost: Pair | None, log: bool) -> dict[str, Any]:
+def _bins(band: bands.Band, now: Pair | None, ghost: Pair | None, held: Pair | None, log: bool) -> dict[str, Any]:
     """The bins of one lane, occupied stretch and one bin around it only: empty tails are not sent."""
     blank = np.full(BINS, np.nan)
     positive, negative = now if now is not None else (blank, blank)
     before = ghost if ghost is not None else (blank, blank)
+    brushed = held if held is not None else (blank, blank)
     keep = heights.occupied([positive, negative, *before])
 
     def height(values: np.ndarray) -> np.ndarray:
@@ -140,7 +153,22 @@ def _bins(band: bands.Band, now: Pair | None, ghost: Pair | None, log: bool) -> 
         "kind": "bin", "lane": theme.letter(band.lane), "floor": band.floor, "roof": band.floor + 1.0,
         "x": CENTRES[keep], "x2": EDGES[1:][keep], "pos": height(positive), "neg": height(negative),
         "pos0": height(before[0]), "neg0": height(before[1]), "positive": positive[keep], "negative": negative[keep],
+        "pos1": height(brushed[0]), "neg1": height(brushed[1]),
     }  # fmt: skip
+
+
+def _held(summary: Summary, held: Brushed | None, options: Options) -> Pair | None:
+    """Brushed pairs in every bin, in the unit of the whole histogram; None without a brush."""
+    whole = histogram(summary, options.unseen)
+    if held is None or whole is None:
+        return None
+    kinds = ((held.positive, whole.positive), (held.negative, whole.negative))
+    first, second = (np.asarray(part, np.float64) / _unit(total, options.counts) for part, total in kinds)
+    return first, second
+
+
+def _unit(count: np.ndarray, counts: bool) -> float:
+    return 1.0 if counts else max(float(np.nansum(count)) * _WIDTH, 1e-300)
 
 
 def _label(index: int, summary: Summary, unseen: bool) -> str:

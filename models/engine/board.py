@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from models.diagnostics.look import Look
 from models.diagnostics.summary import Points, Summary
 from models.engine.jobs import Outcome
 from models.spec import Value
@@ -29,6 +30,7 @@ class LaneState:
     umap_step: int  # step that umap shows
     message: str
     worker: str  # address of the process that holds it; empty while there is none
+    raw: Look | None = None  # of the latest summary's moment, while somebody holds a brush
 
 
 @dataclass(frozen=True, eq=False)

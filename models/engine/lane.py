@@ -14,6 +14,7 @@ import dask
 import numpy as np
 import torch
 
+from models.diagnostics.look import Look, look_of
 from models.diagnostics.projection import Frame, pca_frame
 from models.diagnostics.summarise import summarise
 from models.diagnostics.summary import Summary, WeightProfile
@@ -55,8 +56,12 @@ class Progress:
     status: str  # "ok", "diverged" or "failed"
     message: str
     summary: Summary | None = None
+    raw: Look | None = None  # of the summary's moment, where it was asked for
     look_s: float = 0.0  # what the last summary took
     packed: Packed | None = None
+
+
+Seen = tuple[Summary, Look | None]  # of one moment; the second where a brush needs it
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,16 +106,16 @@ class LaneActor:
                 self._run.restore(step, Trace.of(trace), tensors)
             self._try_look()
         self._frame: Frame | None = None
-        self._looking: Future[Summary] | None = None
+        self._looking: Future[Seen] | None = None
         self._look_s = 0.0
         self._recent: Summary | None = None  # the last whole look
         self._hurried = 0  # looks since
 
-    def advance(self, n: int, look: str = NO_LOOK, packed: bool = False) -> Progress:
+    def advance(self, n: int, look: str = NO_LOOK, packed: bool = False, raw: bool = False) -> Progress:
         """Train n steps; then, where asked, measure and pack. A divergence is told, not raised.
 
         look: NOW brings the summary of the last step; BESIDE begins one beside the training that follows, and a later
-        call brings it.
+        call brings it. raw: what a brush needs comes with the summary.
         """
         status, message = "ok", ""
         with TURN:
@@ -122,10 +127,10 @@ class LaneActor:
             except Exception as error:  # a loss file may hold any mistake: it ends this lane and no other
                 status, message = "failed", f"Step {self._run.step}: {self._guard.told(error)}"
         seconds, processor_s = time.perf_counter() - began, time.thread_time() - used
-        seen = self._looked(NO_LOOK if status == "failed" else look)
+        seen, moment = self._looked(NO_LOOK if status == "failed" else look, raw) or (None, None)
         # A diverged run stands at sound weights again: that is the state to go on from.
         kept = self.pack() if status == "diverged" or (packed and status == "ok") else None
-        return Progress(self._run.step, seconds, processor_s, status, message, seen, self._look_s, kept)
+        return Progress(self._run.step, seconds, processor_s, status, message, seen, moment, self._look_s, kept)
 
     def _train(self, n: int) -> None:
         for portion in self._guard.portions(n):
@@ -146,32 +151,33 @@ class LaneActor:
         if self._guard.own:
             self._taken()
 
-    def summary(self) -> Summary:
-        """All that the panels draw of this moment, the map in axes that turn with the embedding."""
+    def summary(self, raw: bool = False) -> Seen:
+        """All that the panels draw of this moment, the map in axes that turn with the embedding; raw: as `advance`."""
         if self._looking is not None:  # one at a time, since each turns the axes a little further
             self._looking.result()
             self._looking = None
-        return self._look(self.snapshot(), hurried=False)
+        return self._look(self.snapshot(), False, raw)
 
-    def _looked(self, look: str) -> Summary | None:
+    def _looked(self, look: str, raw: bool) -> Seen | None:
         """The summary that is ready, if one is; begins the next."""
         if look == NOW:
-            return self.summary()
+            return self.summary(raw)
         ready = None
         if self._looking is not None and self._looking.done():
             ready, self._looking = self._looking.result(), None
         if look == BESIDE and self._looking is None:
-            self._looking = looker().submit(self._look, self.snapshot(), True)
+            self._looking = looker().submit(self._look, self.snapshot(), True, raw)
         return ready
 
-    def _look(self, snapshot: Snapshot, hurried: bool) -> Summary:
+    def _look(self, snapshot: Snapshot, hurried: bool, raw: bool) -> Seen:
         began = time.perf_counter()
         self._frame = pca_frame(snapshot.z, self._frame)
         hurried = hurried and self._hurried < HURRIED
         seen = summarise(snapshot, self._frame, self._recent if hurried else None)
         self._recent, self._hurried = (self._recent, self._hurried + 1) if hurried else (seen, 0)
+        moment = look_of(snapshot) if raw else None
         self._look_s = time.perf_counter() - began
-        return seen
+        return seen, moment
 
     def first(self) -> Summary:
         """The summary of step 0, for a lane that was not here then."""

@@ -25,6 +25,7 @@ class Lanes:
     def __init__(self, engine: Engine, board_id: str, keeper: Keeper | None) -> None:
         self.all: list[Remote] = []
         self.clock = 0
+        self.brushed = False  # somebody holds a brush: summaries come with what it needs
         self._engine, self._board, self._keeper = engine, board_id, keeper
         self._settings = engine.settings
         self._next = 0  # number of the next new lane; none is used twice
@@ -75,9 +76,21 @@ class Lanes:
 
     def refresh(self, lane: Remote) -> None:
         """Measure one lane as it stands, and keep its config."""
-        for _, summary in self.each([lane] if lane.ready else [], "summary"):
-            lane.show(summary)
+        self.measure([lane] if lane.ready else [])
         self.keep_board()
+
+    def measure(self, lanes: Sequence[Remote]) -> None:
+        """Show lanes as they stand."""
+        for lane, seen in self.each(lanes, "summary", {lane.id: (self.brushed,) for lane in lanes}):
+            lane.show(*seen)
+
+    def brush(self, held: bool) -> None:
+        """While a brush is held, every summary comes with what it needs; the first at once."""
+        self.brushed = held
+        for lane in self.all if not held else ():
+            lane.raw = None
+        if held:
+            self.measure([lane for lane in self.all if lane.ready and lane.raw is None])
 
     def find(self, key: str | int) -> Remote:
         """A lane by id or by number; raises ValueError if there is none."""
@@ -131,7 +144,9 @@ class Lanes:
         began = time.monotonic()
         summary, packed = self._due(began)
         look = NO_LOOK if not summary else BESIDE if most is None else NOW  # at a slow pace every step is looked at
-        answers = self.each([lane for lane, _ in movers], "advance", {lane.id: (n, look, packed) for lane, n in movers})
+        answers = self.each(
+            [lane for lane, _ in movers], "advance", {lane.id: (n, look, packed, self.brushed) for lane, n in movers}
+        )
         for lane, progress in answers:
             lane.take(progress, began)
             if progress.packed is not None:
@@ -143,9 +158,7 @@ class Lanes:
 
     def settle(self) -> None:
         """Measure and pack every lane as it stands."""
-        ready = [lane for lane in self.all if lane.ready]
-        for lane, summary in self.each(ready, "summary"):
-            lane.show(summary)
+        self.measure([lane for lane in self.all if lane.ready])
         self.pack()
 
     def pack(self) -> None:
@@ -235,7 +248,7 @@ class Lanes:
         lane.status = "paused"
         if lane.first is None and lane.step > 0:
             lane.first = lane.ask("first")
-        lane.show(lane.ask("summary"))
+        lane.show(*lane.ask("summary", self.brushed))
         self._pack(lane, lane.ask("pack"))
 
     def guarded(self, lane: Remote, work: Callable[[], None]) -> None:

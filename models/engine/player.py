@@ -131,6 +131,10 @@ class Player(Loop):
         taken: Snapshot = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "snapshot"), ANSWER_S)
         return taken
 
+    def brush(self, held: bool) -> None:
+        """Have every lane's `raw` beside its summaries for as long as a brush is held; without one it costs nothing."""
+        self._ask(lambda: self._lanes.brush(held))
+
     def sweep(self, lane: str | int, knob: str = "temperature", values: Sequence[Value] = (), steps: int = 300) -> None:
         """Train the lane's config once for each value of a loss knob, beside the live lanes."""
         found = self._shown(lane)

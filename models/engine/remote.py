@@ -8,6 +8,7 @@ from typing import Any
 
 from distributed.scheduler import KilledWorker
 
+from models.diagnostics.look import Look
 from models.diagnostics.summary import Points, Summary
 from models.engine.board import LaneState
 from models.engine.cluster import GONE, Engine
@@ -39,6 +40,7 @@ class Remote:
         self.status, self.message = "loading", ""
         self.summary: Summary | None = None
         self.first: Summary | None = None
+        self.raw: Look | None = None  # of the latest summary's moment, where it was asked for
         self.checksums: dict[str, str] = {}
         self.rate = 0.0
         self.look_s = 0.0  # what the last summary cost
@@ -177,7 +179,7 @@ class Remote:
             self.rate = steps / wall if self.rate == 0.0 else (3 * self.rate + steps / wall) / 4
         self.step = progress.step
         if progress.summary is not None:
-            self.show(progress.summary)
+            self.show(progress.summary, progress.raw)
             self.look_s = progress.look_s
         if progress.status != "ok":
             self.status, self.message, self.rate = progress.status, progress.message, 0.0
@@ -189,9 +191,9 @@ class Remote:
         self.packs.append(packed)
         self._losses = 0
 
-    def show(self, summary: Summary) -> None:
-        """A new latest summary."""
-        self.summary = summary
+    def show(self, summary: Summary, raw: Look | None = None) -> None:
+        """A new latest summary, and what a brush needs; one begun before the brush was held leaves what there is."""
+        self.summary, self.raw = summary, raw or self.raw
         if summary.step == 0:
             self.first = summary
 
@@ -245,7 +247,7 @@ class Remote:
         """Back to step 0 with this config."""
         self.config, self.step, self.rate, self._from = config, 0, 0.0, None
         self.status, self.message = "loading", ""
-        self.summary = self.first = self.umap = None
+        self.summary = self.first = self.umap = self.raw = None
         self.packs.clear()
         self._late.clear()
         self.start()
@@ -269,6 +271,7 @@ class Remote:
             self.umap_step,
             self.message,
             self._address or "" if self.ready else "",
+            self.raw,
         )
 
     def _drop(self) -> None:

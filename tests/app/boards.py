@@ -23,6 +23,7 @@ class LocalPlayer:
         self.refusal = ""  # set by a test: why the next commands are refused
         self._actors: dict[str, LaneActor] = {}
         self._state = BoardState(board_id, 0, False, 0, (), None, None, None, "")
+        self.brushed = False
         self._fill(configs)
 
     def state(self) -> BoardState:
@@ -95,6 +96,11 @@ class LocalPlayer:
         self._tell("what_if", lane, dict(knobs))
         return self._actors[lane].what_if(knobs)
 
+    def brush(self, held: bool) -> None:
+        self._tell("brush", held)
+        self.brushed = held
+        self._look()
+
     def snapshot(self, lane: str) -> Snapshot:
         return self._actors[lane].snapshot()
 
@@ -133,8 +139,9 @@ class LocalPlayer:
         self._state = replace(
             self._state,
             lanes=tuple(
-                replace(lane, status=status, step=step, summary=self._actors[lane.id].summary())
+                replace(lane, status=status, step=step, summary=summary, raw=raw)
                 for lane in self._state.lanes
+                for summary, raw in [self._actors[lane.id].summary(self.brushed)]
             ),
         )
 
