@@ -7,7 +7,7 @@ from models.spec import Knob, Value
 from models.training.config import SEED, STEPS, Event, Part, RunConfig, pairings, part_knobs
 
 DEFAULT_PANELS = ("scores", "roc", "tradeoff", "map", "weights", "curves")
-PANELS = (*DEFAULT_PANELS, "statistics", "spectrum")
+PANELS = (*DEFAULT_PANELS, "statistics", "spectrum", "classes")
 MAX_LANES = 4
 SHARED = ("data", "encoder", "sampler", "optimiser")
 # A loss whose own defaults follow its paper but train badly here starts with these; an address says what it wants.

@@ -8,13 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from app import drawn
+from app import drawn, items
 from app.address import DEFAULT_PANELS
 from app.live import Lab
 from app.view import LaneView, View, recording
 from app.views import lab_extras, lab_menus, lab_readings, lab_tradeoff
 from components import theme
 from components.panels import (
+    class_matrix,
     curves,
     embedding_map,
     pair_weights,
@@ -37,6 +38,7 @@ PANELS: dict[str, Any] = {
     "curves": curves,
     "statistics": score_statistics,
     "spectrum": spectrum,
+    "classes": class_matrix,
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
 HEIGHT = 300
@@ -209,6 +211,8 @@ def _shown(name: str, view: View) -> dict[str, Any]:
         options["first"] = view.firsts
     if name == "tradeoff":
         options["sweep"] = lab_tradeoff.swept(view)
+    if name == "classes":
+        options["names"] = items.names(view.lanes[0].config.data)
     return options | lab_readings.options(name, view)
 
 
@@ -237,4 +241,5 @@ EXTRAS: dict[str, Callable[[Lab, View], None]] = {
     "map": lab_tradeoff.map_controls,
     "weights": lab_extras.weight_numbers,
     "curves": _level_captions,
+    "classes": lab_extras.class_numbers,
 }

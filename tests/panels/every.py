@@ -4,6 +4,7 @@ from types import ModuleType
 from typing import Any
 
 from components.panels import (
+    class_matrix,
     class_roc,
     curves,
     head_histogram,
@@ -35,5 +36,7 @@ CASES: tuple[tuple[ModuleType, dict[str, Any], dict[str, Any]], ...] = (
     (class_roc, {"log": True}, {"names": ("nought", "one")}),
     (sample_weights, {}, {}),
     (head_histogram, {}, {}),
+    (class_matrix, {}, {}),
+    (class_matrix, {"gradient": True}, {"names": ("nought", "one")}),
 )
 NAMES = [f"{panel.__name__.rsplit('.', 1)[1]}-{'-'.join(spec) or 'plain'}" for panel, spec, _ in CASES]
