@@ -9,6 +9,7 @@ from typing import Any
 from app import startup, state
 from app.address import PRESETS, Setup
 from app.view import LaneView, View, frame_number, recording
+from models.diagnostics.slow_step import SlowStep
 from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
 from models.spec import Value
@@ -228,6 +229,16 @@ class Lab:
         found: list[Snapshot] = []
         if self.player is not None:
             self.attempt(lambda: found.append(self.player.snapshot(lane.id)))
+        return found[0] if found else None
+
+    def slow_step(self, lane: LaneView) -> SlowStep | None:
+        """Train one step of a lane, told phase by phase; on the recording, go live first."""
+        found: list[SlowStep] = []
+        if self.player is None:
+            self.go_live(play=False)
+            self.page.refuse("The lanes are being built: draw the batch again in a moment.")
+        else:
+            self.attempt(lambda: found.append(self.player.slow_step(lane.id)))
         return found[0] if found else None
 
     def uses(self, data: str) -> bool:

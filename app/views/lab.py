@@ -9,7 +9,7 @@ from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
 from app.view import LaneView, View, knobs_now, loss_knobs, loss_spec
-from app.views import lab_forms, lab_own, lab_panels
+from app.views import lab_forms, lab_own, lab_panels, lab_slow
 from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
@@ -52,6 +52,7 @@ def page() -> None:
         st.warning(problem, icon="⚠️")
     _toolbar(lab, view)
     _lanes(lab, view)
+    lab_slow.section(lab, view)
     _live(lab, _pace(view))
     state.publish(lab.setup(), lab.page.board)
 
@@ -90,6 +91,7 @@ def _toolbar(lab: Lab, view: View) -> None:
             )
         with st.popover("Share and save", help="A link that restores all this, the config, the numbers."):
             lab_forms.share(lab, view)
+        lab_slow.switch()
 
 
 def _drive(lab: Lab, *, live: bool, pace: float) -> None:

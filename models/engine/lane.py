@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from models.diagnostics.projection import Frame, pca_frame
+from models.diagnostics.slow_step import SlowStep
 from models.diagnostics.summarise import summarise
 from models.diagnostics.summary import Summary, WeightProfile
 from models.diagnostics.weights import weight_profile
@@ -27,6 +28,7 @@ from models.spec import Value
 from models.training import keep
 from models.training.config import RunConfig
 from models.training.run import Diverged, Run
+from models.training.slow_step import slow_step
 from models.training.trace import Trace
 
 # Lanes of one process take turns anyway (one core, one torch thread); building a run seeds torch's shared generator.
@@ -184,6 +186,11 @@ class LaneActor:
         """The whole snapshot: about a megabyte for every 200 items of the probe."""
         with TURN, self._guard:
             return self._taken()
+
+    def slow_step(self) -> SlowStep:
+        """Train one step and tell what happened in it; raises ValueError, untrained, if it would not be finite."""
+        with TURN, self._guard:
+            return slow_step(self._run)
 
     def probe(self) -> Probe:
         """The probe's embeddings."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from models.diagnostics.slow_step import SlowStep
 from models.engine.background import repeat_cells, sweep_cells
 from models.engine.board import LaneState
 from models.engine.lane import Packed, WhatIf
@@ -124,6 +125,19 @@ class Player(Loop):
         """A lane's whole snapshot, of this moment: for what is too large to travel at every look."""
         taken: Snapshot = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "snapshot"), ANSWER_S)
         return taken
+
+    def slow_step(self, lane: str | int) -> SlowStep:
+        """Stop, train one step of one lane and tell of its phases; the other lanes catch up when the clock runs."""
+        self._halt()
+
+        def work() -> SlowStep:
+            held = self._lanes.find(lane)
+            found: SlowStep = self._lanes.ask(held, "slow_step")
+            self._lanes.moved(held, found.step + 1)
+            return found
+
+        answer: SlowStep = self._ask(work, ANSWER_S)
+        return answer
 
     def sweep(self, lane: str | int, knob: str = "temperature", values: Sequence[Value] = (), steps: int = 300) -> None:
         """Train the lane's config once for each value of a loss knob, beside the live lanes."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from models.diagnostics.slow_step import SlowStep
 from models.engine.board import BoardState, LaneState
 from models.engine.lane import LaneActor, WhatIf
 from models.engine.quota import QuotaError
@@ -88,6 +89,15 @@ class LocalPlayer:
 
     def snapshot(self, lane: str) -> Snapshot:
         return self._actors[lane].snapshot()
+
+    def slow_step(self, lane: str) -> SlowStep:
+        self._tell("slow_step", lane)
+        found = self._actors[lane].slow_step()
+        for other, actor in self._actors.items():
+            actor.advance(int(other != lane))
+        self._state = replace(self._state, playing=False, step=found.step + 1)
+        self._look()
+        return found
 
     def show(self, **changes: Any) -> None:
         """Make every lane look so: what a worker would have told."""
