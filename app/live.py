@@ -13,7 +13,8 @@ from models.diagnostics.slow_step import SlowStep
 from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
 from models.spec import Value
-from models.training.config import Part, RunConfig
+from models.training.config import MASK, Event, Part, RunConfig
+from models.training.radar import Found
 
 
 class Lab:
@@ -240,6 +241,19 @@ class Lab:
         else:
             self.attempt(lambda: found.append(self.player.slow_step(lane.id)))
         return found[0] if found else None
+
+    def radar(self, lane: LaneView) -> Found | None:
+        """Search a lane's training items for suspected pairs; None where there is no live lane."""
+        found: list[Found] = []
+        if self.player is not None:
+            self.attempt(lambda: found.append(self.player.radar(lane.id)))
+        return found[0] if found else None
+
+    def race_masked(self, lane: LaneView, mask: str, step: int) -> None:
+        """One more lane like this one, from the same start, that leaves some pairs out from a step on."""
+        player = self.player
+        if player is not None:
+            self.attempt(lambda: player.add_lane(lane.config.with_event(Event(step, MASK, mask))))
 
     def uses(self, data: str) -> bool:
         """True if a board that is open on this server trains on this data set."""

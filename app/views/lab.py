@@ -9,7 +9,7 @@ from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
 from app.view import LaneView, View, knobs_now, loss_knobs, loss_spec
-from app.views import lab_forms, lab_own, lab_panels, lab_slow
+from app.views import lab_forms, lab_own, lab_panels, lab_radar, lab_slow
 from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
@@ -53,6 +53,7 @@ def page() -> None:
     _toolbar(lab, view)
     _lanes(lab, view)
     lab_slow.section(lab, view)
+    lab_radar.section(lab, view)
     _live(lab, _pace(view))
     state.publish(lab.setup(), lab.page.board)
 
@@ -92,6 +93,7 @@ def _toolbar(lab: Lab, view: View) -> None:
         with st.popover("Share and save", help="A link that restores all this, the config, the numbers."):
             lab_forms.share(lab, view)
         lab_slow.switch()
+        lab_radar.switch()
 
 
 def _drive(lab: Lab, *, live: bool, pace: float) -> None:

@@ -27,6 +27,7 @@ from models.snapshot import Snapshot
 from models.spec import Value
 from models.training import keep
 from models.training.config import RunConfig
+from models.training.radar import Found, find_suspects
 from models.training.run import Diverged, Run
 from models.training.slow_step import slow_step
 from models.training.trace import Trace
@@ -191,6 +192,11 @@ class LaneActor:
         """Train one step and tell what happened in it; raises ValueError, untrained, if it would not be finite."""
         with TURN, self._guard:
             return slow_step(self._run)
+
+    def radar(self) -> Found:
+        """Suspected pairs among the training items; nothing is trained."""
+        with TURN, self._guard:
+            return find_suspects(self._run)
 
     def probe(self) -> Probe:
         """The probe's embeddings."""

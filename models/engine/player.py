@@ -12,6 +12,7 @@ from models.engine.stopping import Goal
 from models.snapshot import Snapshot
 from models.spec import Value
 from models.training.config import Event, RunConfig
+from models.training.radar import Found
 
 
 class Player(Loop):
@@ -138,6 +139,11 @@ class Player(Loop):
 
         answer: SlowStep = self._ask(work, ANSWER_S)
         return answer
+
+    def radar(self, lane: str | int) -> Found:
+        """Suspected pairs among a lane's training items, at this moment."""
+        found: Found = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "radar"), ANSWER_S)
+        return found
 
     def sweep(self, lane: str | int, knob: str = "temperature", values: Sequence[Value] = (), steps: int = 300) -> None:
         """Train the lane's config once for each value of a loss knob, beside the live lanes."""

@@ -11,6 +11,7 @@ from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
 from models.spec import Value
 from models.training.config import RunConfig
+from models.training.radar import Found
 
 PLAYED = 5  # steps that Play trains at once here
 
@@ -98,6 +99,10 @@ class LocalPlayer:
         self._state = replace(self._state, playing=False, step=found.step + 1)
         self._look()
         return found
+
+    def radar(self, lane: str) -> Found:
+        self._tell("radar", lane)
+        return self._actors[lane].radar()
 
     def show(self, **changes: Any) -> None:
         """Make every lane look so: what a worker would have told."""
