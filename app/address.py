@@ -11,7 +11,7 @@ from models.training.config import SEED, STEPS, Event, Part, RunConfig, pairings
 
 DEFAULT_PANELS = ("scores", "roc", "tradeoff", "map", "weights", "curves")
 MIXTURE = "mixture"  # the panel that a mixture brings with it
-PANELS = (*DEFAULT_PANELS, "statistics", "spectrum", MIXTURE)
+PANELS = (*DEFAULT_PANELS, "statistics", "spectrum", "classes", MIXTURE)
 MAX_LANES = 4
 SHARED = ("data", "encoder", "sampler", "optimiser")
 # A loss whose own defaults follow its paper but train badly here starts with these; an address says what it wants.

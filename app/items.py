@@ -29,6 +29,12 @@ def class_names(part: Part) -> dict[int, str]:
     return dict(enumerate(load_source(part.key, _own(part)).classes if named is None else named))
 
 
+def names(part: Part) -> tuple[str, ...]:
+    """Class names in the order of their labels, empty where a label has none."""
+    named = class_names(part)
+    return tuple(named.get(k, "") for k in range(max(named, default=-1) + 1))
+
+
 def pictures(part: Part, items: np.ndarray) -> dict[int, str] | None:
     """Addresses of the items' pictures; None where the set's own knobs are not the defaults, which alone are served."""
     defaults = {knob.name: knob.default for knob in part_knobs("data", part.key)}

@@ -8,12 +8,14 @@ from typing import Any
 
 from app import startup, state
 from app.address import PRESETS, Setup
-from app.view import LaneView, View, frame_number, recording
+from app.view import LaneView, View, frame_number, live_lane, recording
+from models.diagnostics.slow_step import SlowStep
 from models.engine.quota import QuotaError
 from models.selection import Selection
 from models.snapshot import Snapshot
 from models.spec import Value
-from models.training.config import Part, RunConfig
+from models.training.config import MASK, Event, Part, RunConfig
+from models.training.radar import Found
 
 
 class Lab:
@@ -84,23 +86,7 @@ class Lab:
         startup.boards().look(self.page.board)
         self._hold(player)
         board = player.state()
-        lanes = tuple(
-            LaneView(
-                lane.id,
-                lane.config,
-                lane.status,
-                lane.message,
-                lane.step,
-                lane.summary,
-                lane.first,
-                lane.checksums,
-                lane.steps_per_second,
-                lane.umap,
-                lane.umap_step,
-                lane.raw,
-            )
-            for lane in board.lanes
-        )
+        lanes = tuple(live_lane(lane) for lane in board.lanes)
         return View(lanes, True, board.playing, board.step, board.message, board)
 
     def _hold(self, player: Any) -> None:
@@ -250,10 +236,7 @@ class Lab:
 
     def what_if(self, lane: LaneView, knobs: dict[str, Value]) -> Any:
         """What other knobs would do to the frozen scores of a lane; None where there is no live lane."""
-        found: list[Any] = []
-        if self.player is not None:
-            self.attempt(lambda: found.append(self.player.what_if(lane.id, knobs)))
-        return found[0] if found else None
+        return self._asked(lambda player: player.what_if(lane.id, knobs))
 
     def resume(self, lane: LaneView) -> None:
         """Take a diverged lane back to its last checkpoint and go on with a tenth of its learning rate."""
@@ -265,16 +248,35 @@ class Lab:
 
     def snapshot(self, lane: LaneView) -> Snapshot | None:
         """A lane's whole snapshot, for what is too large to travel at every tick; None where there is no live lane."""
-        found: list[Snapshot] = []
-        if self.player is not None:
-            self.attempt(lambda: found.append(self.player.snapshot(lane.id)))
-        return found[0] if found else None
+        taken: Snapshot | None = self._asked(lambda player: player.snapshot(lane.id))
+        return taken
 
-    def uses(self, data: str) -> bool:
-        """True if a board that is open on this server trains on this data set."""
-        boards = startup.boards()
-        players = [player for board in boards.open_ids() if (player := boards.get(board)) is not None]
-        return any(lane.config.data.key == data for player in players for lane in player.state().lanes)
+    def slow_step(self, lane: LaneView) -> SlowStep | None:
+        """Train one step of a lane, told phase by phase; on the recording, go live first."""
+        if self.player is None:
+            self.go_live(play=False)
+            self.page.refuse("The lanes are being built: draw the batch again in a moment.")
+            return None
+        step: SlowStep | None = self._asked(lambda player: player.slow_step(lane.id))
+        return step
+
+    def radar(self, lane: LaneView) -> Found | None:
+        """Search a lane's training items for suspected pairs; None where there is no live lane."""
+        found: Found | None = self._asked(lambda player: player.radar(lane.id))
+        return found
+
+    def race_masked(self, lane: LaneView, mask: str, step: int) -> None:
+        """One more lane like this one, from the same start, that leaves some pairs out from a step on."""
+        player = self.player
+        if player is not None:
+            self.attempt(lambda: player.add_lane(lane.config.with_event(Event(step, MASK, mask))))
+
+    def _asked(self, ask: Callable[[Any], Any]) -> Any:
+        """What the board answers; None where there is no live lane, or where it refuses."""
+        answers: list[Any] = []
+        if self.player is not None:
+            self.attempt(lambda: answers.append(ask(self.player)))
+        return answers[0] if answers else None
 
     def attempt(self, command: Callable[[], object]) -> bool:
         """Carry out a command of the board; a refusal becomes the page's message. True if it was carried out."""

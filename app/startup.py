@@ -164,3 +164,9 @@ def stop() -> None:
     for name in (BOARDS, ENGINE):
         if name in made:
             made[name].close()
+
+
+def trained_on(data: str) -> bool:
+    """True if a board that is open on this server trains on this data set."""
+    players = [player for board in boards().open_ids() if (player := boards().get(board)) is not None]
+    return any(lane.config.data.key == data for player in players for lane in player.state().lanes)

@@ -35,6 +35,24 @@ class LaneView:
     raw: Look | None = None  # scores and weights of single pairs, while a brush is held
 
 
+def live_lane(lane: Any) -> LaneView:
+    """What a board says of one of its lanes."""
+    return LaneView(
+        lane.id,
+        lane.config,
+        lane.status,
+        lane.message,
+        lane.step,
+        lane.summary,
+        lane.first,
+        lane.checksums,
+        lane.steps_per_second,
+        lane.umap,
+        lane.umap_step,
+        lane.raw,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class View:
     """The board as the page draws it."""

@@ -9,7 +9,17 @@ from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
 from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_spec
-from app.views import lab_brush, lab_cards, lab_forms, lab_methods, lab_mixtures, lab_own, lab_panels
+from app.views import (
+    lab_brush,
+    lab_cards,
+    lab_forms,
+    lab_methods,
+    lab_mixtures,
+    lab_own,
+    lab_panels,
+    lab_radar,
+    lab_slow,
+)
 from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
@@ -52,6 +62,8 @@ def page() -> None:
         st.warning(problem, icon="⚠️")
     _toolbar(lab, view)
     _lanes(lab, view)
+    lab_slow.section(lab, view)
+    lab_radar.section(lab, view)
     _live(lab, _pace(view))
     _watch(lab, view)
     state.publish(lab.setup(), lab.page.board)
@@ -91,6 +103,8 @@ def _toolbar(lab: Lab, view: View) -> None:
             )
         with st.popover("Share and save", help="A link that restores all this, the config, the numbers."):
             lab_forms.share(lab, view)
+        lab_slow.switch()
+        lab_radar.switch()
 
 
 def _drive(lab: Lab) -> None:

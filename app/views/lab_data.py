@@ -7,6 +7,7 @@ import streamlit as st
 from app import own_data, state
 from app.live import Lab
 from app.own_data import Upload
+from app.startup import trained_on
 from app.views import lab_export
 from models.own_data import keeping
 from models.own_data.assemble import Assembled
@@ -159,7 +160,7 @@ def _kept(lab: Lab) -> None:
         return
     with st.container(horizontal=True):
         st.button("Train on this set", key="mine-again", on_click=partial(_use, lab, chosen))
-        in_use = lab.uses(chosen)
+        in_use = trained_on(chosen)
         st.button(
             "Delete",
             key="mine-delete",
@@ -170,7 +171,7 @@ def _kept(lab: Lab) -> None:
 
 
 def _delete(lab: Lab, key: str) -> None:
-    if lab.uses(key):
+    if trained_on(key):
         lab.page.refuse("A board of this server trains on that set: give it other data first.")
         return
     keeping.delete(key)

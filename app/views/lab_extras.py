@@ -2,12 +2,20 @@
 
 import streamlit as st
 
-from app import state
+from app import items, state
 from app.live import Lab
 from app.view import View
 from app.views import lab_menus, lab_readings
 from components import theme
-from components.panels import class_roc, margin_axis, margin_histogram, pair_weights, roc_curve, sample_weights
+from components.panels import (
+    class_matrix,
+    class_roc,
+    margin_axis,
+    margin_histogram,
+    pair_weights,
+    roc_curve,
+    sample_weights,
+)
 
 THRESHOLD = 0.5  # cosine
 CURVE, HEAT = "Curve", "Heat map"
@@ -107,3 +115,11 @@ def weight_numbers(lab: Lab, view: View) -> None:
             st.caption(f"{theme.badge(index)} {summary.why_no_weight}")
         else:
             st.caption(f"{theme.badge(index)} " + " ".join(pair_weights.numbers(summary)))
+
+
+def class_numbers(lab: Lab, view: View) -> None:
+    """Which two classes matter most, a line a lane."""
+    told = {**lab_menus.chosen("classes"), "names": items.names(view.lanes[0].config.data)}
+    for index, summary in enumerate(view.summaries):
+        words = class_matrix.numbers(summary, **told)
+        st.caption(f"{theme.badge(index)} {words[0].upper()}{words[1:]}")

@@ -80,6 +80,9 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
             "three", "map-three", "Three dimensions (while paused)", blocked=lambda view: not _still(view),
         ),
     ),
+    "classes": (
+        Option("gradient", "classes-gradient", "Gradient instead of similarity", help="Who pulls and pushes whom."),
+    ),
     "curves": (
         Option(
             "measure", "curve-measure", "Curve", default=next(iter(curves.MEASURES)), choices=tuple(curves.MEASURES),

@@ -8,13 +8,14 @@ from typing import Any
 
 import streamlit as st
 
-from app import drawn
+from app import drawn, items
 from app.address import DEFAULT_PANELS, MIXTURE
 from app.live import Lab
 from app.view import LaneView, View, recording
 from app.views import lab_brush, lab_extras, lab_menus, lab_mixtures, lab_readings, lab_tradeoff
 from components import theme
 from components.panels import (
+    class_matrix,
     curves,
     embedding_map,
     mixture,
@@ -40,6 +41,7 @@ PANELS: dict[str, Any] = {
     "statistics": score_statistics,
     "spectrum": spectrum,
     MIXTURE: mixture,
+    "classes": class_matrix,
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
 DRAGGED = (score_histogram, roc_curve)  # a stretch of their axis can be dragged out
@@ -240,6 +242,8 @@ def _shown(name: str, lab: Lab, view: View) -> dict[str, Any]:
         options["sweep"] = lab_tradeoff.swept(view)
     if PANELS[name] in (*DRAGGED, pair_weights):
         options["brushed"] = _brushed(lab, view)
+    if name == "classes":
+        options["names"] = items.names(view.lanes[0].config.data)
     return options | lab_readings.options(name, view)
 
 
@@ -287,4 +291,5 @@ EXTRAS: dict[str, Callable[[Lab, View], None]] = {
     "weights": lab_extras.weight_numbers,
     "curves": _level_captions,
     MIXTURE: lab_mixtures.numbers,
+    "classes": lab_extras.class_numbers,
 }

@@ -73,11 +73,7 @@ def options(name: str, view: View) -> dict[str, Any]:
     reading = chosen(name, view.summaries)
     if reading in (COSINE, HEADS):
         return {}
-    named = items.class_names(view.lanes[0].config.data)
-    return {
-        "residual": reading == RESIDUAL,
-        "names": tuple(named.get(k, "") for k in range(max(named, default=-1) + 1)),
-    }
+    return {"residual": reading == RESIDUAL, "names": items.names(view.lanes[0].config.data)}
 
 
 def drawing(panel: Any, given: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from models.diagnostics.bootstrap import REPLICATES
+from models.diagnostics.class_profile import class_profile
 from models.diagnostics.histogram import histogram
 from models.diagnostics.items import Items, items_of, label_pairs, pair_scores, snapshot_items
 from models.diagnostics.margins import margin_profile
@@ -62,6 +63,7 @@ def summarise(snapshot: Snapshot, frame: Frame | None = None, recent: Summary | 
         mixture=mixture_profile(snapshot),
         margins=margin_profile(snapshot),
         heads=_heads(snapshot),
+        classes=class_profile(snapshot),
     )
 
 

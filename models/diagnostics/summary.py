@@ -165,6 +165,20 @@ class MixtureProfile:
 
 
 @dataclass(frozen=True, eq=False)
+class ClassProfile:
+    """Classes of anchors in rows, of candidates in columns; a last row of label -1 holds all classes beyond the most.
+
+    Shares are of all |dL/ds|, pull and push together; both are empty where the loss gives pairs no weight.
+    """
+
+    label: np.ndarray  # (c,)
+    count: np.ndarray  # (c, c) pairs, both directions
+    similarity: np.ndarray  # (c, c) mean cosine; nan where two classes have no pair
+    pull: np.ndarray  # (c, c) share that pulls
+    push: np.ndarray  # (c, c) share that pushes
+
+
+@dataclass(frozen=True, eq=False)
 class Points:
     """The probe in two dimensions. PCA in a frame that the caller keeps, so that points keep their place."""
 
@@ -219,3 +233,4 @@ class Summary:
     mixture: MixtureProfile | None = None  # None: the loss is no mixture
     margins: MarginProfile | None = None  # None: the loss reads no logits
     heads: tuple[ScoreHistogram, ...] | None = None  # of each head's own scores, seen classes; None: there is one head
+    classes: ClassProfile | None = None  # None: recorded before there was one

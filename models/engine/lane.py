@@ -16,18 +16,21 @@ import torch
 
 from models.diagnostics.look import Look, look_of
 from models.diagnostics.projection import Frame, pca_frame
+from models.diagnostics.slow_step import SlowStep
 from models.diagnostics.summarise import summarise
 from models.diagnostics.summary import Summary, WeightProfile
 from models.diagnostics.weights import weight_profile
 from models.engine.guard import Broken, guard_of, settle
+from models.engine.probe_loss import probe_loss
 from models.engine.warm import NICE
-from models.geometry import Embeddings, Scores
 from models.own_source import is_own
 from models.snapshot import Snapshot
 from models.spec import Value
 from models.training import keep
 from models.training.config import RunConfig
+from models.training.radar import Found, find_suspects
 from models.training.run import Diverged, Run
+from models.training.slow_step import slow_step
 from models.training.trace import Trace
 
 # Lanes of one process take turns anyway (one core, one torch thread); building a run seeds torch's shared generator.
@@ -191,6 +194,16 @@ class LaneActor:
         with TURN, self._guard:
             return self._taken()
 
+    def slow_step(self) -> SlowStep:
+        """Train one step and tell what happened in it; raises ValueError, untrained, if it would not be finite."""
+        with TURN, self._guard:
+            return slow_step(self._run)
+
+    def radar(self) -> Found:
+        """Suspected pairs among the training items; nothing is trained."""
+        with TURN, self._guard:
+            return find_suspects(self._run)
+
     def probe(self) -> Probe:
         """The probe's embeddings."""
         taken = self.snapshot()
@@ -270,19 +283,3 @@ def _rehearse(config: RunConfig) -> None:
 def final_metrics(run: Run) -> dict[str, float]:
     """Loss of the last step (nan before the first) and the light measures of this moment."""
     return {"loss": run.trace.loss[-1] if run.trace.loss else float("nan"), **run.measures()}
-
-
-@torch.no_grad()
-def probe_loss(run: Run, snapshot: Snapshot) -> float:
-    """The loss with its present knobs, on what it reads of the probe."""
-    lens = snapshot.lens
-    of_classes = lens is None or lens.candidates not in ("items", "second views", "other sides")
-    chosen = snapshot.seen if of_classes else np.ones(len(snapshot.seen), bool)
-    z, y = (torch.from_numpy(a[chosen]).to(run.device) for a in (snapshot.z, snapshot.y))
-    scores = None
-    if lens is not None and run.objective.spec.reads != "embeddings":  # a lens may hold less than such a loss reads
-        graded = None if lens.target is None else torch.from_numpy(lens.target).to(run.device)
-        s, pos, neg = (torch.from_numpy(a).to(run.device) for a in (lens.s, lens.pos, lens.neg))
-        scores = Scores(s, pos, neg, graded)
-    target = run.feed.probe_target(torch.from_numpy(chosen).to(run.device))
-    return float(run.objective.read(scores, Embeddings(z, y, target=target)))

@@ -92,6 +92,11 @@ class Lanes:
         if held:
             self.measure([lane for lane in self.all if lane.ready and lane.raw is None])
 
+    def moved(self, lane: Remote, step: int) -> None:
+        """A lane has trained on its own up to a step: the clock follows, and the other lanes are behind it."""
+        lane.step, self.clock = step, max(self.clock, step)
+        self.refresh(lane)
+
     def find(self, key: str | int) -> Remote:
         """A lane by id or by number; raises ValueError if there is none."""
         for index, lane in enumerate(self.all):

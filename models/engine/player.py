@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from models.diagnostics.slow_step import SlowStep
 from models.engine.background import repeat_cells, sweep_cells
 from models.engine.board import LaneState
 from models.engine.lane import Packed, WhatIf
@@ -11,6 +12,7 @@ from models.engine.stopping import Goal
 from models.snapshot import Snapshot
 from models.spec import Value
 from models.training.config import Event, RunConfig
+from models.training.radar import Found
 
 
 class Player(Loop):
@@ -134,6 +136,24 @@ class Player(Loop):
     def brush(self, held: bool) -> None:
         """Have every lane's `raw` beside its summaries for as long as a brush is held; without one it costs nothing."""
         self._ask(lambda: self._lanes.brush(held))
+
+    def slow_step(self, lane: str | int) -> SlowStep:
+        """Stop, train one step of one lane and tell of its phases; the other lanes catch up when the clock runs."""
+        self._halt()
+
+        def work() -> SlowStep:
+            held = self._lanes.find(lane)
+            found: SlowStep = self._lanes.ask(held, "slow_step")
+            self._lanes.moved(held, found.step + 1)
+            return found
+
+        answer: SlowStep = self._ask(work, ANSWER_S)
+        return answer
+
+    def radar(self, lane: str | int) -> Found:
+        """Suspected pairs among a lane's training items, at this moment."""
+        found: Found = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "radar"), ANSWER_S)
+        return found
 
     def sweep(self, lane: str | int, knob: str = "temperature", values: Sequence[Value] = (), steps: int = 300) -> None:
         """Train the lane's config once for each value of a loss knob, beside the live lanes."""

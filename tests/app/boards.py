@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from models.diagnostics.slow_step import SlowStep
 from models.engine.board import BoardState, LaneState
 from models.engine.lane import LaneActor, WhatIf
 from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
 from models.spec import Value
 from models.training.config import RunConfig
+from models.training.radar import Found
 
 PLAYED = 5  # steps that Play trains at once here
 
@@ -103,6 +105,19 @@ class LocalPlayer:
 
     def snapshot(self, lane: str) -> Snapshot:
         return self._actors[lane].snapshot()
+
+    def slow_step(self, lane: str) -> SlowStep:
+        self._tell("slow_step", lane)
+        found = self._actors[lane].slow_step()
+        for other, actor in self._actors.items():
+            actor.advance(int(other != lane))
+        self._state = replace(self._state, playing=False, step=found.step + 1)
+        self._look()
+        return found
+
+    def radar(self, lane: str) -> Found:
+        self._tell("radar", lane)
+        return self._actors[lane].radar()
 
     def show(self, **changes: Any) -> None:
         """Make every lane look so: what a worker would have told."""

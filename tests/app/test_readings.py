@@ -140,3 +140,13 @@ def test_what_is_shown_follows_from_what_the_losses_read(
     lanes = [made(kind) for kind in kinds]
     assert lab_readings.offered(name, lanes) == offered
     assert lab_readings.usual(name, lanes) == usual
+
+
+def test_classes_are_a_panel_with_a_switch_to_gradients(opened: Opener, boards: LocalBoards) -> None:
+    page = board(opened, "digits", "infonce", "cross_entropy", panels="classes")
+    assert "Class against class" in titles(page)
+    assert spoken(page).count("are the most alike of two classes") == 2
+    page.session_state["classes-gradient"] = True
+    page = sound(page.run())
+    assert "of all push" in spoken(page)
+    assert "Cross-entropy reads class logits, not pairs" in " ".join(caption.value for caption in page.caption)

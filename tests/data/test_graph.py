@@ -11,7 +11,7 @@ from models.diagnostics.items import Across, pair_scores, snapshot_items
 from models.diagnostics.neighbours import first_hits, neighbours
 from models.diagnostics.roc import auc
 from models.diagnostics.summarise import summarise
-from models.engine.lane import probe_loss
+from models.engine.probe_loss import probe_loss
 from models.geometry import score
 from models.training.config import Part, RunConfig
 from models.training.finish import finish

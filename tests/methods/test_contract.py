@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.diagnostics.summarise import summarise
-from models.engine.lane import probe_loss
+from models.engine.probe_loss import probe_loss
 from models.geometry import Embeddings
 from models.spec import PLACES
 from models.training.config import Part, RunConfig

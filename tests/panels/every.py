@@ -4,6 +4,7 @@ from types import ModuleType
 from typing import Any
 
 from components.panels import (
+    class_matrix,
     class_roc,
     curves,
     head_histogram,
@@ -38,5 +39,7 @@ CASES: tuple[tuple[ModuleType, dict[str, Any], dict[str, Any]], ...] = (
     (head_histogram, {}, {}),
     (mixture, {}, {}),
     (mixture, {}, {"log": True}),
+    (class_matrix, {}, {}),
+    (class_matrix, {"gradient": True}, {"names": ("nought", "one")}),
 )
 NAMES = [f"{panel.__name__.rsplit('.', 1)[1]}-{'-'.join(spec) or 'plain'}" for panel, spec, _ in CASES]

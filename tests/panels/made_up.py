@@ -9,6 +9,7 @@ from models.diagnostics.summary import (
     BINS,
     CLASS_POINTS,
     RATES,
+    ClassProfile,
     Curves,
     MarginProfile,
     Mark,
@@ -56,6 +57,7 @@ def summary(seed: int = 0, *, step: int = 400, label: str = "InfoNCE (temperatur
         why_no_unseen="",
         margins=margins(seed, gap),
         heads=tuple(histogram(positive - shift, negative) for shift in (0.1, 0.2, 0.3)),
+        classes=classes(seed),
     )
 
 
@@ -79,6 +81,21 @@ def margins(seed: int = 0, gap: float = 0.8, *, kind: str = "class", classes: in
         np.arange(classes)[has_roc], auc[has_roc], rate if kind != "real" else np.empty(0), tpr[has_roc],
         weight, 0.5 * weight, 1.5 * weight, margin[::2], 3e-3 / (1 + np.exp(margin[::2])), group[::2],
         np.linspace(-reach, reach, 61), 3e-3 / (1 + np.exp(np.linspace(-reach, reach, 61))), 0.11, 87.3,
+    )  # fmt: skip
+
+
+def classes(seed: int = 0, count: int = 12) -> ClassProfile:
+    """Alike within a class; the last two classes are the most alike of two, and push each other hardest."""
+    rng = np.random.default_rng(seed)
+    similarity = rng.uniform(-0.2, 0.3, (count, count))
+    similarity = (similarity + similarity.T) / 2 + 0.6 * np.eye(count)
+    similarity[-1, -2] = similarity[-2, -1] = 0.5
+    push = np.exp(4 * similarity) * (1 - np.eye(count))
+    pull = np.eye(count) * rng.uniform(0.5, 1.0, count)
+    total = 2 * push.sum()
+    return ClassProfile(
+        np.arange(count), np.full((count, count), 1600) - 40 * np.eye(count, dtype=int), similarity,
+        pull / (2 * pull.sum()), push / total,
     )  # fmt: skip
 
 
@@ -164,6 +181,7 @@ def unknown(label: str = "SupCon (temperature 0.1)") -> Summary:
         why_no_unseen="unseen classes need at least five classes; this set has 3",
         margins=None,
         heads=None,
+        classes=None,
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.diagnostics.summarise import summarise
-from models.engine.lane import probe_loss
+from models.engine.probe_loss import probe_loss
 from models.geometry import Embeddings
 from models.losses import hl_gauss, hybrid_multilabel, two_hot
 from models.objective import BINS

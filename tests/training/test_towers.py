@@ -9,7 +9,7 @@ import torch
 
 from models.catalogue import discover
 from models.diagnostics.summarise import summarise
-from models.engine.lane import probe_loss
+from models.engine.probe_loss import probe_loss
 from models.geometry import Embeddings, Scores, score
 from models.objective import Objective
 from models.training.config import RunConfig
