@@ -90,6 +90,10 @@ SPEC = LossSpec(
     pulls_positives=False,
     pushes_negatives=False,
     rowwise=False,
+    cost=(
+        "Positives and negatives are shared out by two softmaxes of their own, each with its slope: the scores are "
+        "read several times."
+    ),
 )
 
 

@@ -89,6 +89,10 @@ SPEC = LossSpec(
     ),
     relations=("equals cosface where the batch holds one class", "equals arcface with its base and one class"),
     rowwise=False,
+    cost=(
+        "Every item's row races all negative pairs of the batch, which the noise filter first puts in order: sorting "
+        "them takes most of a step."
+    ),
 )
 
 
