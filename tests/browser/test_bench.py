@@ -29,6 +29,8 @@ def lab(context: Any, server: Server) -> LabPage:
 
 
 def test_the_recording_moves_and_the_play_key_goes_live(lab: LabPage) -> None:
+    # While the server warms up, the document tells what is being done instead.
+    lab.until(lambda: 'id="prelude"' in lab.page.request.get(lab.url).text(), "a warm server")
     lab.page.goto(lab.url, wait_until="commit")
     opening = lab.page.locator("#prelude figcaption span").first
     shown = opening.text_content()

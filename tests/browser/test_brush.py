@@ -43,7 +43,7 @@ def test_a_dragged_stretch_is_a_brush_that_ticks_and_links_keep(lab: LabPage) ->
     map_before = lab.picture("map")
     drag(lab, "scores", 0.7, 0.9)
     lab.until(lambda: "pairs: pairs scoring" in told(lab), "a brush of the histogram")
-    assert "brush=scores%3Dboth%2C0." in lab.page.url
+    lab.until(lambda: "brush=scores%3Dboth%2C0." in lab.page.url, "the brush in the address")
     lab.until(lambda: lab.picture("map") != map_before, "lines on the map")
     words, canvas = told(lab), lab.page.locator(".st-key-panel-scores canvas").first
     canvas.evaluate("c => { c.dataset.seen = 'yes' }")
@@ -54,6 +54,7 @@ def test_a_dragged_stretch_is_a_brush_that_ticks_and_links_keep(lab: LabPage) ->
     lab.page.locator(".st-key-brush input[type=text]").fill("look closer")
     lab.page.keyboard.press("Enter")
     lab.until(lambda: told(lab).startswith("look closer: "), "the name")
+    lab.until(lambda: "look" in lab.page.url, "the name in the address")
     link = lab.page.url.split("&live=")[0]
     lab.page.goto(link)
     lab.until(lambda: told(lab).startswith("look closer: ") and "pairs scoring" in told(lab), "the brush of the link")
@@ -62,7 +63,7 @@ def test_a_dragged_stretch_is_a_brush_that_ticks_and_links_keep(lab: LabPage) ->
 def test_a_piece_of_the_roc_is_a_brush(lab: LabPage) -> None:
     drag(lab, "roc", 0.2, 0.5)
     lab.until(lambda: "accepted between" in told(lab), "a brush of the ROC")
-    assert "brush=roc%3Dfpr" in lab.page.url
+    lab.until(lambda: "brush=roc%3Dfpr" in lab.page.url, "the brush in the address")
     lab.press("Clear")
     lab.until(lambda: told(lab).startswith("Drag along"), "no brush")
-    assert "brush=" not in lab.page.url
+    lab.until(lambda: "brush=" not in lab.page.url, "an address without a brush")
