@@ -24,4 +24,4 @@ def test_open_predict_run_and_be_graded(context: Any, server: Server) -> None:
     assert page.locator("canvas").count() == 0
     page.locator(".st-key-lesson-show button").first.click()
     page.get_by_text(re.compile("You said simple; it is hard")).wait_for()
-    page.locator(".st-key-lesson-chart-weights canvas").wait_for()
+    page.locator("[data-testid=stVegaLiteChart] canvas").first.wait_for()
