@@ -169,11 +169,11 @@ def options(losses: str | None, allow: bool) -> Namespace:
     return Namespace(losses=losses, allow_custom_loss=allow)
 
 
-def test_serve_allows_them_only_when_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_allows_them_only_when_told_to(tmp_path: Path) -> None:
     plain = startup.Settings(home=tmp_path)
     elsewhere = startup.Settings(home=tmp_path, scheduler="tcp://host:8786")
     with knowing(runs=False):
-        monkeypatch.setattr(REGISTER, "allowed", False)
+        REGISTER.allowed = False  # `knowing` puts it back; a second patch would outlive it and leave it on
         serve.own_losses(options(None, False), plain)
         assert (REGISTER.allowed, startup._settings().own_losses) == (False, False)
         for given, settings, words in (
