@@ -33,6 +33,7 @@ class PageState:
     message: str = ""  # what was refused last
     refused: float = 0.0  # and when
     speed: float | None = None  # steps a second of a board to come; None: as fast as it goes
+    drive: str = ""  # the button that stands on the page: Play or Pause
     draws: int = 0  # how often the panels were drawn: the first times not all at once
     ticket: str = field(default_factory=ticket)  # names the files that this session may fetch
     choices: dict[str, Any] = field(default_factory=dict)  # of controls that are not always drawn

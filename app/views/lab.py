@@ -26,7 +26,7 @@ from models.catalogue import discover
 from models.custom import REGISTER
 from models.spec import Value
 
-TICK_PLAYING, TICK_RESTING = 0.5, 2.0  # seconds between two looks at the board
+TICK_PLAYING, TICK_RESTING = 0.4, 2.0  # seconds between two looks at the board, a little oftener than it changes
 CROWD, TICK_CROWDED = 12, 1.0  # more sessions than this share one processor better at half the pace
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
 STYLE = """
@@ -120,15 +120,20 @@ def _drive(lab: Lab) -> None:
 
 def _buttons(lab: Lab, view: View) -> None:
     # Two buttons and not one that changes its meaning: a press that arrives twice must not undo itself.
-    if view.live and view.playing:
-        st.button("Pause", key="pause", type="primary", icon=":material/pause:", shortcut="Space", on_click=lab.pause)
-    else:
-        st.button("Play", key="play", type="primary", icon=":material/play_arrow:", shortcut="Space", on_click=lab.play)
+    name, icon = ("Pause", ":material/pause:") if view.live and view.playing else ("Play", ":material/play_arrow:")
+    lab.page.drive = name
+    st.button(name, key=name.lower(), type="primary", icon=icon, shortcut="Space", on_click=partial(_press, lab, name))
     st.button("Step", key="step", shortcut="Right", on_click=lab.step, help="Train one step and stop.")
     st.button(
         "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
     )
     st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0.")
+
+
+def _press(lab: Lab, name: str) -> None:
+    # The other button may stay in the document for a while, hidden, and hear the key that both have.
+    if lab.page.drive == name:
+        (lab.pause if name == "Pause" else lab.play)()
 
 
 def _panels_key(lab: Lab) -> str:
@@ -254,7 +259,7 @@ def _live(lab: Lab, interval: float) -> None:
 def _watch(lab: Lab, drawn: View) -> None:
     """Draws the page anew when what stands outside the ticking part is out of date; nothing that it shows itself."""
 
-    @st.fragment(run_every=min(_pace(drawn), TICK_CROWDED))
+    @st.fragment(run_every=TICK_CROWDED)
     def watch() -> None:
         state.ticks()
         view = lab.view()

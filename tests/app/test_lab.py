@@ -7,6 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import startup
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
+from app.live import Lab
+from app.views import lab as lab_page
 from app.views import lab_panels
 from models.catalogue import discover
 from models.objective import refusal
@@ -62,6 +64,21 @@ def test_play_goes_live_and_pause_pauses(opened: Opener, boards: LocalBoards) ->
     page = press(page, "pause")
     assert statuses(page) == ["paused", "paused"]
     assert [command[0] for command in boards.players["board0"].told] == ["play", "pause"]
+
+
+def test_a_key_that_two_buttons_hear_presses_the_one_that_shows(opened: Opener, boards: LocalBoards) -> None:
+    """The browser keeps the button that went for a while, hidden, and sends its presses too."""
+    page = press(opened(), "play")
+    both = page.session_state["page"]
+    assert both.drive == "Pause"
+    lab = Lab.__new__(Lab)
+    lab.page = both
+    for shown, told in (("Pause", ["play", "pause"]), ("Play", ["play", "pause", "play"])):
+        both.drive = shown
+        for name in ("Play", "Pause", "Play"):
+            lab_page._press(lab, name)
+            both.drive = "neither" if name == shown else both.drive  # as drawn anew, it is another
+        assert [command[0] for command in boards.players["board0"].told] == told
 
 
 def test_step_and_step_twenty_train_so_many(opened: Opener) -> None:
