@@ -192,6 +192,9 @@ def freeze(chart: alt.TopLevelMixin, *, height: int = HEIGHT) -> dict[str, Any]:
     for key in ("datasets", "config"):
         spec.pop(key, None)
     _drop_data(spec)
+    # Else Vega words a description of every datum at every tick; on a canvas nothing reads it, and the panel's own
+    # sentence and table say what the picture shows.
+    spec["config"] = {"aria": False}
     spec["width"], spec["height"] = "container", height
     spec["autosize"] = {"type": "fit", "contains": "padding"}
     spec["usermeta"] = {"embedOptions": {"renderer": "canvas"}}

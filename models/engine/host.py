@@ -13,6 +13,8 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -53,9 +55,21 @@ def _of(purpose: str, own: str) -> dict[str, Any]:
     return {"resources": resources, "env": {OWN_VARIABLE: own}} if purpose == OWN_LOSS else {"resources": resources}
 
 
+def yield_session(nice: int, file: Path = Path("/proc/self/autogroup")) -> None:
+    """Let this session's processes yield to those of others; does nothing where the system does not share by session.
+
+    Linux may divide the processors among sessions first: then a worker's own niceness counts for nothing against the
+    server and the browser, which live in other sessions than the workers.
+    """
+    if os.getsid(0) == os.getpid():  # else it is a session that other programs share
+        with suppress(OSError):  # no such file, or not ours to write
+            file.write_text(str(nice))
+
+
 def main() -> None:
     """Serve until standard input closes."""
     order = json.loads(sys.stdin.readline())
+    yield_session(order["nice"])
     with dask.config.set({**_CONFIG, NICE: order["nice"]}):  # workers inherit it
         purposes = names(order["workers"], order["side_workers"], order["own_workers"])
         cluster = build(purposes, order["folder"], order["own"])

@@ -60,7 +60,6 @@ class Progress:
     message: str
     summary: Summary | None = None
     raw: Look | None = None  # of the summary's moment, where it was asked for
-    look_s: float = 0.0  # what the last summary took
     packed: Packed | None = None
 
 
@@ -110,7 +109,6 @@ class LaneActor:
             self._try_look()
         self._frame: Frame | None = None
         self._looking: Future[Seen] | None = None
-        self._look_s = 0.0
         self._recent: Summary | None = None  # the last whole look
         self._hurried = 0  # looks since
 
@@ -133,7 +131,7 @@ class LaneActor:
         seen, moment = self._looked(NO_LOOK if status == "failed" else look, raw) or (None, None)
         # A diverged run stands at sound weights again: that is the state to go on from.
         kept = self.pack() if status == "diverged" or (packed and status == "ok") else None
-        return Progress(self._run.step, seconds, processor_s, status, message, seen, moment, self._look_s, kept)
+        return Progress(self._run.step, seconds, processor_s, status, message, seen, moment, kept)
 
     def _train(self, n: int) -> None:
         for portion in self._guard.portions(n):
@@ -173,13 +171,11 @@ class LaneActor:
         return ready
 
     def _look(self, snapshot: Snapshot, hurried: bool, raw: bool) -> Seen:
-        began = time.perf_counter()
         self._frame = pca_frame(snapshot.z, self._frame)
         hurried = hurried and self._hurried < HURRIED
         seen = summarise(snapshot, self._frame, self._recent if hurried else None)
         self._recent, self._hurried = (self._recent, self._hurried + 1) if hurried else (seen, 0)
         moment = look_of(snapshot) if raw else None
-        self._look_s = time.perf_counter() - began
         return seen, moment
 
     def first(self) -> Summary:

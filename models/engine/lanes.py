@@ -15,7 +15,6 @@ from models.training.config import RunConfig
 
 Kept = tuple[str, Packed | None]  # a lane's id and state
 _NAME = "lane-"
-LOOK_SHARE, LOOK_MOST_S = 4.0, 0.6  # a summary at most every 4 times its own cost, but at least every 0.6 s
 TELL_S = 30.0  # how long a lane says that it was resumed
 
 
@@ -29,7 +28,7 @@ class Lanes:
         self._engine, self._board, self._keeper = engine, board_id, keeper
         self._settings = engine.settings
         self._next = 0  # number of the next new lane; none is used twice
-        self._measured = self._packed = 0.0
+        self._look_at = self._packed = 0.0
         self._tell: dict[str, float] = {}
 
     def fill(self, configs: Sequence[RunConfig], kept: Mapping[int, Kept] | None = None) -> None:
@@ -237,12 +236,14 @@ class Lanes:
     def _due(self, now: float) -> tuple[bool, bool]:
         """Whether this slice ends with a summary, and with a checkpoint.
 
-        Where summaries are slow (a busy machine, a dear loss) they come less often, so that training gets its share.
+        Summaries that take longer than their interval come as they are ready: none is begun before the last is done.
         """
-        cost = max((lane.look_s for lane in self.all), default=0.0)
-        summary = now - self._measured >= max(self._settings.summary_s, min(LOOK_SHARE * cost, LOOK_MOST_S))
+        every = self._settings.summary_s
+        summary = now >= self._look_at
+        if summary:
+            # Asked for only between slices, so mostly late: the next is due an interval after this one was due.
+            self._look_at = max(self._look_at + every, now + every / 2)
         packed = now - self._packed >= self._settings.checkpoint_s
-        self._measured = now if summary else self._measured
         self._packed = now if packed else self._packed
         return summary, packed
 

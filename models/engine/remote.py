@@ -43,7 +43,6 @@ class Remote:
         self.raw: Look | None = None  # of the latest summary's moment, where it was asked for
         self.checksums: dict[str, str] = {}
         self.rate = 0.0
-        self.look_s = 0.0  # what the last summary cost
         self.umap: Points | None = None
         self.umap_step = 0
         self.packs: deque[Packed] = deque([packed] if packed else [], maxlen=KEPT)
@@ -180,7 +179,6 @@ class Remote:
         self.step = progress.step
         if progress.summary is not None:
             self.show(progress.summary, progress.raw)
-            self.look_s = progress.look_s
         if progress.status != "ok":
             self.status, self.message, self.rate = progress.status, progress.message, 0.0
 

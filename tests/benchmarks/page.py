@@ -23,7 +23,7 @@ STEPS = "[...document.querySelectorAll('.st-key-numbers tbody tr')].map(r => +r.
 LIVE = "/running/.test(document.querySelector('.st-key-numbers tbody')?.innerText)"
 WATCH = """
 () => {
-  const shown = () => document.querySelector('.st-key-numbers table')?.innerText;
+  const shown = () => document.querySelector('.st-key-numbers table')?.textContent;
   const small = document.createElement('canvas');
   small.width = small.height = 48;
   const pen = small.getContext('2d', {willReadFrequently: true});
@@ -54,7 +54,9 @@ SEEN = """
 """
 PRESS = """
 async ([press, then]) => {
-  const find = word => [...document.querySelectorAll('.st-key-toolbar button')].find(b => b.innerText.includes(word));
+  // A button that went may stay in the document for a while, hidden.
+  const all = () => [...document.querySelectorAll('.st-key-toolbar button')].filter(b => b.offsetParent !== null);
+  const find = word => all().find(b => b.innerText.includes(word));
   while (!find(press) || find(then)) await new Promise(requestAnimationFrame);
   const begun = performance.now();
   find(press).click();

@@ -123,3 +123,16 @@ def test_scheduler_that_does_not_answer_is_told(settings: Settings, monkeypatch:
     monkeypatch.setattr("models.engine.cluster.START_S", 1.0)
     with pytest.raises(EngineError, match="could not be reached"):
         Engine.start(replace(settings, scheduler="tcp://127.0.0.1:9"))
+
+
+def test_a_session_yields_only_where_it_is_its_own(tmp_path: Path) -> None:
+    """The file is written by the leader of a session alone; one that cannot be written is no error."""
+    code = "import sys; from pathlib import Path; from models.engine.host import yield_session as f; f(7, Path(sys.argv[1]))"
+    file = tmp_path / "autogroup"
+    for leads, told in ((False, ""), (True, "7")):
+        file.write_text("")
+        subprocess.run([sys.executable, "-c", code, str(file)], cwd=ROOT, check=True, start_new_session=leads)
+        assert file.read_text() == told
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "no" / "file")], cwd=ROOT, check=True, start_new_session=True
+    )
