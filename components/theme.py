@@ -174,8 +174,15 @@ def _known(cells: np.ndarray) -> np.ndarray:
 
 
 def wire(rows: pd.DataFrame) -> pa.Table:
-    """The rows as the Arrow table that the browser gets."""
-    return pa.table({name: pa.array(rows[name].to_numpy()) for name in rows.columns})
+    """The rows as the Arrow table that the browser gets; a column of few different texts holds each of them once."""
+    return pa.table({name: _packed(pa.array(rows[name].to_numpy())) for name in rows.columns})
+
+
+def _packed(cells: pa.Array) -> pa.Array:
+    if not pa.types.is_string(cells.type):
+        return cells
+    short: pa.Array = cells.dictionary_encode().cast(pa.dictionary(pa.int16(), pa.string()))
+    return short if short.nbytes < cells.nbytes / 2 else cells
 
 
 def axis(**options: Any) -> alt.Axis:
@@ -192,6 +199,7 @@ def freeze(chart: alt.TopLevelMixin, *, height: int = HEIGHT) -> dict[str, Any]:
     for key in ("datasets", "config"):
         spec.pop(key, None)
     _drop_data(spec)
+    _say_axes_once(spec, {})
     # Else Vega words a description of every datum at every tick; on a canvas nothing reads it, and the panel's own
     # sentence and table say what the picture shows.
     spec["config"] = {"aria": False}
@@ -206,6 +214,16 @@ def _drop_data(view: dict[str, Any]) -> None:
     view.pop("data", None)
     for child in view.get("layer", ()):
         _drop_data(child)
+
+
+def _say_axes_once(view: dict[str, Any], said: dict[str, Any]) -> None:
+    """Layers share their axes and each names them: what repeats the first travels for nothing at every tick."""
+    for channel, about in view.get("encoding", {}).items():
+        axis = about.get("axis") if isinstance(about, dict) else None
+        if axis and said.setdefault(channel, axis) == axis and said[channel] is not axis:
+            del about["axis"]
+    for child in view.get("layer", ()):
+        _say_axes_once(child, said)
 
 
 def thaw(spec: dict[str, Any], rows: pd.DataFrame) -> alt.LayerChart:

@@ -75,7 +75,8 @@ def test_spec_has_no_data_and_fills_its_container(
     assert spec["width"] == "container"
     assert spec["usermeta"] == {"embedOptions": {"renderer": "canvas"}}
     assert not any("data" in layer for layer in layers(spec))
-    assert not {"datasets", "config", "background", "hconcat", "vconcat", "facet"} & set(spec)
+    assert spec["config"] == {"aria": False}  # the theme is Streamlit's
+    assert not {"datasets", "background", "hconcat", "vconcat", "facet"} & set(spec)
 
 
 @panels

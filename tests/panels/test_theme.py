@@ -2,9 +2,12 @@
 
 from itertools import combinations
 
+import altair as alt
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+import vl_convert
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from components import theme
@@ -103,3 +106,33 @@ def test_frame_repeats_scalars_and_fills_gaps() -> None:
         [{"a": 1.0, "b": np.array([2.0, 3.0])}, {"b": 4.0, "c": "t"}, {"b": np.empty(0)}], ("a", "b", "c")
     )
     assert found.to_dict(orient="list") == {"a": [1.0, 1.0, None], "b": [2.0, 3.0, 4.0], "c": [None, None, "t"]}
+
+
+def test_axes_said_once_are_those_of_all_layers() -> None:
+    x = alt.X("a:Q", axis=theme.axis(tickCount=3))
+    y = alt.Y("b:Q", axis=theme.axis(grid=False))
+    other = alt.Y("b:Q", axis=theme.axis(tickCount=2))
+    layers = [alt.Chart().mark_line().encode(x=x, y=side) for side in (y, y, other)]
+    inner = alt.layer(*layers[:2])
+    chart = alt.layer(inner, layers[2])
+    said = [layer["encoding"] for part in theme.freeze(chart)["layer"] for layer in part.get("layer", [part])]
+    assert ["axis" in layer["x"] for layer in said] == [True, False, False]
+    assert ["axis" in layer["y"] for layer in said] == [True, False, True]  # the third says something else
+    once, every = theme.freeze(inner), {**theme.freeze(inner), "layer": [part.to_dict() for part in layers[:2]]}
+    for part in every["layer"]:
+        part.pop("data", None)
+        part.pop("$schema", None)
+        part.pop("config", None)
+    assert once != every
+    compiled = [vl_convert.vegalite_to_vega({**spec, "data": {"values": []}}) for spec in (once, every)]
+    assert compiled[0] == compiled[1]
+
+
+def test_texts_that_repeat_travel_once() -> None:
+    parts = [{"kind": "bin", "name": [f"item {k}" for k in range(40)], "x": np.arange(40.0)}, {"x": 40.0}]
+    rows = theme.frame(parts, ("kind", "name", "x"))
+    sent = theme.wire(rows)
+    assert sent.column("kind").to_pylist() == rows["kind"].tolist()
+    assert sent.column("kind").nbytes < 41 * 4
+    assert sent.column("name").type == pa.string()
+    assert sent.column("x").to_pylist() == rows["x"].tolist()
