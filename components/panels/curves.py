@@ -41,7 +41,12 @@ def spec(*, measure: str = "loss", log: bool = False) -> dict[str, Any]:
     """Vega-Lite without data, for one of MEASURES; log: a logarithmic height, on which values up to 0 are left out."""
     title = MEASURES[measure]
     scale = alt.Scale(type="log", nice=False) if log else alt.Scale(zero=False, nice=True)
-    x = alt.X("step:Q", title="training step", scale=alt.Scale(nice=False), axis=theme.axis(tickCount=5, grid=False))
+    x = alt.X(
+        "step:Q",
+        title="training step",
+        scale=alt.Scale(nice=False),
+        axis=theme.axis(tickCount=5, tickMinStep=1, format=",d", grid=False),
+    )
     words = theme.axis(tickCount=5, labelExpr="format(datum.value, '.4~g')")  # "~g" alone would write 350 as 3.5e+2
     y = alt.Y("value:Q", title=title, scale=scale, axis=words)
     lane = alt.Stroke("lane:N", scale=theme.lane_scale(), legend=None)

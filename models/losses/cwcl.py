@@ -78,6 +78,10 @@ SPEC = LossSpec(
     pushes_negatives=False,
     rowwise=False,
     graded=True,
+    cost=(
+        "Two softmaxes, one along the rows and one along the columns, where other losses take one: four to five times "
+        "the matrix product."
+    ),
 )
 
 

@@ -61,6 +61,10 @@ SPEC = LossSpec(
         "their number is given. Of negatives tied at the edge exactly as many are kept as are asked for."
     ),
     relations=("equals infonce when hardest is at least the number of negatives",),
+    cost=(
+        "Each row's nearest negatives are picked before they are summed, and every positive pair meets that sum: some "
+        "five times the matrix product."
+    ),
 )
 
 
