@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.lesson import Claim, Lesson
-from app.lesson_trials import Judged, Measured, judge
+from app.lesson import NOT_HERE, SHOWS, Claim, Lesson
+from app.lesson_trials import UNDECIDED, Judged, Measured, judge
 from models.diagnostics import readings
 
 HEAD = ("claim", "the paper says", "measured", "verdict", "seconds")
@@ -42,6 +42,17 @@ def plain(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(
         "\n".join([cells[0], *(f"  {n}: {c}" for n, c in zip(HEAD[1:], cells[1:], strict=True))]) for cells in rows
     )
+
+
+def readme(lessons: Sequence[Lesson], found: Mapping[str, Measured]) -> str:
+    """The table that stands in README.md: a row a lesson, with how many of its claims show."""
+    lines = ["| | lesson | paper | claims that show, that do not, undecided |", "| --- | --- | --- | --- |"]
+    for lesson in lessons:
+        told = [judge(claim, found[lesson.slug]).verdict for claim in lesson.claims] if lesson.slug in found else []
+        counts = ", ".join(str(told.count(verdict)) for verdict in (SHOWS, NOT_HERE, UNDECIDED))
+        paper = f"{lesson.paper} ({lesson.status})".replace("|", "/")
+        lines.append(f"| {lesson.number} | {lesson.title} | {paper} | {counts if told else 'not measured'} |")
+    return "\n".join(lines)
 
 
 def markdown(lessons: Sequence[Lesson], found: Mapping[str, Measured]) -> str:

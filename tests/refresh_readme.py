@@ -1,4 +1,4 @@
-"""Writes what README.md takes from the program: the number to reproduce, the quoted file, the list of losses.
+"""Writes what README.md takes from the program: the number, the quoted file, the lists of losses and lessons.
 
 python -m tests.refresh_readme
 """
@@ -34,6 +34,11 @@ def losses() -> str:
     return output("losses", "--markdown").rstrip("\n")
 
 
+def lessons() -> str:
+    """The table of lessons."""
+    return output("lessons", "--markdown").rstrip("\n")
+
+
 def region(text: str, name: str) -> str:
     """What stands between <!-- name --> and its end; raises LookupError if there is no such region."""
     found = re.search(_pattern(name), text, re.DOTALL)
@@ -63,6 +68,7 @@ def main() -> None:
     for path in files(text):
         text = replaced(text, f"file {path}", quoted(path))
     text = replaced(text, "losses", losses())
+    text = replaced(text, "lessons", lessons())
     text = replaced(text, "auc", f"    {auc()!r}")
     README.write_text(text, encoding="utf-8")
 

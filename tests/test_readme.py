@@ -1,9 +1,10 @@
-"""The README says what is so: its number, its quoted file, its list, its commands and its links."""
+"""The README says what is so: its number, its quoted file, its lists, its commands and its links."""
 
 import re
 
 import pytest
 
+from app.lesson_file import lessons
 from models.catalogue import discover
 from tests import refresh_readme as readme
 
@@ -23,9 +24,16 @@ def test_the_quoted_loss_is_the_file_byte_for_byte() -> None:
 
 def test_the_list_is_made_from_the_specs() -> None:
     table = readme.region(TEXT, "losses")
-    keys = re.findall(r"^\| `([a-z0-9_]+)` \|", table, re.MULTILINE)
-    assert keys == [key for key in discover("losses") if ":" not in key]
+    keys = re.findall(r"[|·] `([a-z0-9_]+)` \(", table)
+    assert sorted(keys) == [key for key in discover("losses") if ":" not in key]
     assert table == readme.losses()
+
+
+def test_the_lessons_are_those_that_there_are() -> None:
+    table = readme.region(TEXT, "lessons")
+    assert re.findall(r"^\| (\d+) \|", table, re.MULTILINE) == [str(lesson.number) for lesson in lessons()]
+    assert "not measured" not in table
+    assert table == readme.lessons()
 
 
 def test_it_is_short_and_its_links_lead_somewhere() -> None:

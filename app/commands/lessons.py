@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("list", "verify"), default="list")
     parser.add_argument("name", nargs="?", help="one lesson, by number or slug; without it all of them")
     parser.add_argument("--write", action="store_true", help="keep numbers, RESULTS.md and the recordings")
+    parser.add_argument("--markdown", action="store_true", help="list: the table that stands in README.md")
     parser.add_argument("--folder", metavar="DIR", default=str(FOLDER), help="where the lessons stand")
 
 
@@ -35,6 +36,11 @@ def run(args: argparse.Namespace) -> int:
         raise Refused(str(error)) from None
     if not known:
         raise Refused(f"--folder {folder} holds no lesson: a lesson's file is called NN_slug.md")
+    if args.action == "list" and args.markdown:
+        from app import lesson_table, lesson_trials  # as above
+
+        sys.stdout.write(lesson_table.readme(chosen, lesson_trials.read(folder / NUMBERS)) + "\n")
+        return DONE
     if args.action == "list":
         lines = [
             f"{lesson.number:2d}  {lesson.slug}  {lesson.title} ({lesson.paper}, {lesson.status})" for lesson in chosen

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from itertools import groupby
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -98,20 +99,21 @@ def about(spec: LossSpec) -> dict[str, Any]:
 
 
 def markdown(specs: list[LossSpec]) -> str:
-    """A row for each loss with a file of its own, the adapters to a library counted in a last sentence."""
-    own = [spec for spec in specs if ":" not in spec.key]
-    rows = [f"| `{s.key}` | {s.name} | {s.family} | {s.reads} | {_paper(s)} |" for s in own]
-    table = "\n".join(["| key | loss | family | reads | paper |", "| --- | --- | --- | --- | --- |", *rows])
+    """A row for each family of losses with files of their own, the adapters to a library counted in a last sentence."""
+    own = sorted((spec for spec in specs if ":" not in spec.key), key=lambda spec: spec.family)
+    families = {family: list(members) for family, members in groupby(own, key=lambda spec: spec.family)}
+    rows = [f"| {family} | {' · '.join(map(_entry, members))} |" for family, members in families.items()]
+    table = "\n".join(["| family | losses |", "| --- | --- |", *rows])
     adapted = len(specs) - len(own)
     if not adapted:
         return table
     return f"{table}\n\nBeside these, {adapted} losses of pytorch-metric-learning can be chosen as `pml:<Name>`."
 
 
-def _paper(spec: LossSpec) -> str:
+def _entry(spec: LossSpec) -> str:
     paper = spec.paper
-    title = f"[{paper.title}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else paper.title
-    return f"{paper.authors}, {title}, {paper.year}"
+    told = f"{paper.authors} {paper.year}"
+    return f"`{spec.key}` ([{told}](https://arxiv.org/abs/{paper.arxiv}))" if paper.arxiv else f"`{spec.key}` ({told})"
 
 
 def _plain(specs: list[LossSpec]) -> str:
