@@ -5,7 +5,7 @@ import logging
 import re
 import shutil
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from models.engine.lane import Packed
@@ -142,15 +142,10 @@ def last_packed(folder: Path, board_id: str, lane_id: str, config: RunConfig) ->
         manifest = (lane / MANIFEST).read_text(encoding="utf-8")
         about = json.loads(manifest)
         step, was = int(about["step"]), RunConfig.from_json(json.dumps(about["config"]))
-        if _past(was, step) != _past(config, step):  # the lane was reset, and its new state not written yet
+        if was.until(step) != config.until(step):  # the lane was reset, and its new state not written yet
             return None
         return Packed((lane / Path(str(about["state"])).name).read_bytes(), manifest, step)
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"the checkpoint of lane {lane_id} of board {board_id} cannot be read") from None
-
-
-def _past(config: RunConfig, step: int) -> RunConfig:
-    """The config with only those events that a state of this step has seen."""
-    return replace(config, events=tuple(event for event in config.events if event.step < step))

@@ -115,7 +115,8 @@ class Player(Loop):
         """Loss and pair weights of the scores as they are, with other loss knobs; nothing is trained."""
         found = self._shown(lane)
         checked = {
-            name: found.config.check_event(Event(0, f"loss.{name}", value)).value for name, value in knobs.items()
+            name: found.config.check_event(Event(found.step, f"loss.{name}", value)).value
+            for name, value in knobs.items()
         }
         answer: WhatIf = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "what_if", checked), ANSWER_S)
         return answer
