@@ -29,6 +29,7 @@ class LaneState:
     umap_step: int  # step that umap shows
     message: str
     worker: str  # address of the process that holds it; empty while there is none
+    kept: tuple[Summary, ...] = ()  # moments to go back to, by rising step; see models.engine.history
 
 
 @dataclass(frozen=True, eq=False)

@@ -73,6 +73,12 @@ def outdated(saved: dict[str, float], now: float) -> list[str]:
     return [board for rank, board in enumerate(newest) if rank >= BOARDS or now - saved[board] > DAYS * _DAY_S]
 
 
+def shown_at(kept: Sequence[Summary], step: int) -> Summary:
+    """Of a lane's kept summaries the one nearest to a step; raises ValueError if there is none."""
+    steps = [summary.step for summary in kept]
+    return kept[steps.index(nearest(steps, step))]
+
+
 @dataclass(frozen=True, eq=False)
 class History(Generic[T]):
     """Moments of one lane by step, rising; every change gives another History, so that any thread may read one."""

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from models.diagnostics.summary import Summary
-from models.engine.checkpoint import Keeper
+from models.engine.checkpoint import Keeper, Past
 from models.engine.cluster import Engine
 from models.engine.guard import Broken
+from models.engine.history import CHECKPOINT_BYTES, CHECKPOINTS, before, room
 from models.engine.lane import BESIDE, NO_LOOK, NOW, Packed
 from models.engine.remote import Lost, Remote
 from models.training.config import RunConfig
@@ -45,6 +46,22 @@ class Lanes:
         """One more lane, from step 0."""
         self.all.append(self._made(config))
         self.keep_board()
+
+    def fork(self, parent: Remote, config: RunConfig, step: int) -> None:
+        """One more lane with the parent's past, from its last kept state up to this step; see `Player.fork`."""
+        lane = self._made(config, packed=self._state_before(parent, step))
+        lane.seen = parent.seen.until(step)
+        lane.first, lane.checksums = parent.first, parent.checksums
+        self.all.append(lane)
+        self.keep_board()
+
+    def _state_before(self, lane: Remote, step: int) -> Packed | None:
+        """The lane's last state that is kept and not later than a step; None: it starts from step 0."""
+        recent = max((packed for packed in lane.packs if packed.step <= step), key=lambda p: p.step, default=None)
+        saved = before(lane.saved.steps, step)
+        if saved is None or self._keeper is None or (recent is not None and recent.step >= saved):
+            return recent
+        return self._keeper.past(self._board, lane.saved.at(saved), saved) or recent
 
     def remove(self, lane: Remote) -> None:
         """Let one go."""
@@ -249,6 +266,9 @@ class Lanes:
         lane.keep(packed)
         if self._keeper is not None:
             self._keeper.put(self._board, lane.id, packed)
+            most = room(len(packed.payload), CHECKPOINTS, CHECKPOINT_BYTES)
+            lane.saved = lane.saved.add(packed.step, lane.id, most)
+            self._keeper.put_past(self._board, lane.id, Past(lane.saved.steps, (packed,)))
 
     def _called(self, lane: Remote, active: bool) -> str:
         if lane.step < self.clock:

@@ -25,7 +25,7 @@ class NotFinite(ArithmeticError):
     """Names the tensor."""
 
 
-def first_bad(**parts: nn.Module) -> str:
+def culprit(**parts: nn.Module) -> str:
     """The first parameter whose gradient is not finite, behind the name of its part."""
     for prefix, module in parts.items():
         for name, parameter in module.named_parameters():

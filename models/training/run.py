@@ -21,7 +21,7 @@ from models.training.build import OPTION, batch_counts, build_encoder, build_opt
 from models.training.chain import Chain
 from models.training.config import LOSS, MASK, Event, Part, RunConfig
 from models.training.dataset import build
-from models.training.diverged import Diverged, NotFinite, first_bad
+from models.training.diverged import Diverged, NotFinite, culprit
 from models.training.feed import Feed
 from models.training.lens import look, look_at
 from models.training.terms import look_at_terms
@@ -92,8 +92,7 @@ class Run:
     def measures(self) -> dict[str, float]:
         """The light measures of this moment on the probe, by name."""
         items, others = self._probe()
-        pair = self.data.pair[self.data.probe]
-        across = None if others is None else Across(others.z.cpu().numpy(), pair)
+        across = None if others is None else Across(others.z.cpu().numpy(), self.data.pair[self.data.probe])
         return measure(items.z.cpu().numpy(), self.data.source.y[self.data.probe], self.data.probe_seen, across)
 
     def snapshot(self) -> Snapshot:
@@ -173,9 +172,8 @@ class Run:
             self.restore(step, self.trace.until(step), tensors)
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"encoder.{name}": t for name, t in self.encoder.state_dict().items()}
-        tensors |= {f"objective.{name}": t for name, t in self.objective.state_dict().items()}
-        tensors |= {f"methods.{name}": t for name, t in self.chain.state_dict().items()}
+        parts = {"encoder": self.encoder, "objective": self.objective, "methods": self.chain}
+        tensors = {f"{part}.{name}": t for part, module in parts.items() for name, t in module.state_dict().items()}
         return tensors | keep.optimiser_tensors(self.optimiser)
 
     def _apply_events(self, config: RunConfig) -> None:
@@ -226,9 +224,7 @@ class Run:
         gradients = [p.grad.flatten() for p in self._parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.cat(gradients)).item()  # one call: half the cost of a norm a tensor
         if not isfinite(norm):
-            raise NotFinite(
-                f"the gradient of {first_bad(encoder=self.encoder, loss=self.objective, method=self.chain)}"
-            )
+            raise NotFinite(f"the gradient of {culprit(encoder=self.encoder, loss=self.objective, method=self.chain)}")
         if self.trace.due(self.step):
             self.trace.log_measures(self.step, self.measures())  # here, where the weights are known to be sound
         self.optimiser.step()
@@ -236,6 +232,10 @@ class Run:
         self.trace.log_step(value, norm)
         self.step += 1
         self._turn_to(*self.config.turn_at(self.step))  # a state of a step is that of the loss in force there
+
+    def _batch(self, step: int) -> Embeddings:
+        x, batch = self.feed.batch(step)
+        return replace(batch, z=self.encoder(x))
 
     @torch.no_grad()
     def _probe(self) -> tuple[Embeddings, Embeddings | None]:
