@@ -183,7 +183,9 @@ class _Reader:
         step, _, knob_path = name.partition("@")
         where, _, knob_name = knob_path.partition(".")
         try:
-            key = getattr(config, where).key if where in ("loss", "optimiser") else ""
+            at = int(step) if step.isdecimal() else 0
+            keys = {"loss": config.turn_at(at)[1], "optimiser": config.optimiser.key}
+            key = keys.get(where, "") if knob_name else ""
             knobs = {knob.name: knob for knob in part_knobs(where, key)} if key else {}
             parsed = _parse(knobs[knob_name], value) if knob_name in knobs else value
             if not step.isdecimal():

@@ -31,6 +31,7 @@ class LaneView:
     rate: float  # training steps a second; 0 if not training
     umap: Any = None  # Points of the last UMAP
     umap_step: int = 0  # step that it shows
+    kept: tuple[Summary, ...] = ()  # moments that can be shown again, by rising step
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,7 @@ class View:
     step: int
     message: str
     board: Any = None  # BoardState of a live board
+    then: int | None = None  # the step that the cursor stands at; None: the latest of every lane
 
     @property
     def summaries(self) -> list[Summary]:
@@ -51,7 +53,7 @@ class View:
 
     @property
     def firsts(self) -> list[Summary]:
-        """Summaries of step 0, lane by lane."""
+        """Summaries that the ghost shows, lane by lane: of step 0, or of the step chosen for it."""
         return [lane.first for lane in self.lanes if lane.summary is not None and lane.first is not None]
 
 
@@ -70,17 +72,17 @@ def frame_number(seconds: float, frames: int) -> int:
 
 def knobs_now(config: RunConfig, step: int) -> dict[str, Value]:
     """Values of the loss knobs at a step, events applied."""
-    values = config.loss.values
-    for event in config.events:
-        where, _, name = event.knob.partition(".")
-        if where == "loss" and event.step <= step:
-            values[name] = event.value
-    return values
+    return config.loss_at(step).values
+
+
+def loss_now(config: RunConfig) -> str:
+    """Key of a lane's loss, the last one where it changed on the way."""
+    return config.folded().loss.key
 
 
 def loss_knobs(config: RunConfig) -> tuple[Knob, ...]:
     """Knobs of a lane's loss."""
-    return part_knobs("loss", config.loss.key)
+    return part_knobs("loss", loss_now(config))
 
 
 def loss_spec(key: str) -> Any:

@@ -8,12 +8,13 @@ import streamlit as st
 from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
-from app.view import LaneView, View, knobs_now, loss_knobs, loss_spec
-from app.views import lab_forms, lab_own, lab_panels
+from app.view import LaneView, View, knobs_now, loss_knobs, loss_now, loss_spec
+from app.views import lab_clock, lab_forms, lab_own, lab_panels
 from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
 from models.custom import REGISTER
+from models.engine import forks
 from models.spec import Value
 
 TICK_PLAYING, TICK_RESTING = 0.5, 2.0  # seconds between two looks at the board
@@ -52,7 +53,7 @@ def page() -> None:
         st.warning(problem, icon="⚠️")
     _toolbar(lab, view)
     _lanes(lab, view)
-    _live(lab, _pace(view))
+    _live(lab, _pace(view, lab.page.clock.playing))
     state.publish(lab.setup(), lab.page.board)
 
 
@@ -137,7 +138,7 @@ def _lanes(lab: Lab, view: View) -> None:
 
 
 def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
-    spec = loss_spec(lane.config.loss.key)
+    spec = loss_spec(loss_now(lane.config))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         about = f"${spec.formula}$\n\n{spec.when}\n\n*{spec.pitfall}*"
         st.markdown(f"{theme.badge(index)} **{spec.name}**", help=about)
@@ -150,8 +151,10 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
             help="Remove this lane",
             on_click=partial(lab.remove_lane, lane, index),
         )
-    now = knobs_now(lane.config, lane.step)
+    if branch := forks.branch(lane.config):
+        st.caption(f"{branch.value} from step {branch.step}")
     knobs = loss_knobs(lane.config)
+    now = {**lane.config.folded().loss.values, **knobs_now(lane.config, lane.step)}
     for knob, column in zip(knobs[:SHOWN_KNOBS], st.columns(max(min(len(knobs), SHOWN_KNOBS), 1)), strict=False):
         with column:
             _knob(lab, lane, knob.name, now)
@@ -200,9 +203,9 @@ def _add(lab: Lab, key: str) -> None:
         lab.add_lane(str(chosen))
 
 
-def _pace(view: View) -> float:
+def _pace(view: View, replaying: bool = False) -> float:
     """Seconds between two ticks of this page."""
-    if view.live and not view.playing:
+    if view.live and not view.playing and not replaying:
         return TICK_RESTING
     return TICK_PLAYING if state.crowd() <= CROWD else TICK_CROWDED
 
@@ -215,12 +218,13 @@ def _live(lab: Lab, interval: float) -> None:
         with st.container(key="refusal"):  # always there: what follows keeps its place
             if lab.page.refusal():
                 st.error(lab.page.refusal())
-        lab_panels.numbers(lab, view)
-        lab_panels.verdict(lab, view)
-        lab_panels.grid(lab, view)
+        shown = lab_clock.bar(lab, view)
+        lab_panels.numbers(lab, shown)
+        lab_panels.verdict(lab, shown)
+        lab_panels.grid(lab, shown)
         # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
         state.publish(lab.setup(), lab.page.board)
-        wanted = _pace(view)
+        wanted = _pace(view, lab.page.clock.playing)
         ids = tuple(lane.id for lane in view.lanes)
         # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
         news = lab.page.own is not lab.page.own_drawn

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from models.engine.board import BoardState, LaneState
+from models.engine.forks import Change, forked
 from models.engine.lane import LaneActor, WhatIf
 from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
@@ -58,6 +59,12 @@ class LocalPlayer:
         self._tell("add_lane", config.loss.key)
         self._add(config)
 
+    def fork(self, lane: str, step: int, loss: str | None, knobs: Mapping[str, Value], rate: float | None) -> None:
+        self._tell("fork", lane, step, loss, dict(knobs), rate)
+        lanes = self._state.lanes
+        parent = next(known for known in lanes if known.id == lane)
+        self._add(forked(parent, lanes, step, Change(loss, knobs, rate)))
+
     def remove_lane(self, lane: str) -> None:
         self._tell("remove_lane", lane)
         del self._actors[lane]
@@ -108,7 +115,7 @@ class LocalPlayer:
         actor = self._actors[lane] = LaneActor(config.to_json())
         actor.advance(self._state.step)
         first = actor.first()
-        new = LaneState(lane, config, "ready", 0, first, first, actor.checksums(), 0.0, None, 0, "", "here")
+        new = LaneState(lane, config, "ready", 0, first, first, actor.checksums(), 0.0, None, 0, "", "here", (first,))
         self._state = replace(self._state, version=self._state.version + 1, lanes=(*self._state.lanes, new))
         self._look()
 
@@ -123,11 +130,13 @@ class LocalPlayer:
         status = "running" if self._state.playing else "paused" if step else "ready"
         self._state = replace(
             self._state,
-            lanes=tuple(
-                replace(lane, status=status, step=step, summary=self._actors[lane.id].summary())
-                for lane in self._state.lanes
-            ),
+            lanes=tuple(self._looked(lane, status, step) for lane in self._state.lanes),
         )
+
+    def _looked(self, lane: LaneState, status: str, step: int) -> LaneState:
+        now = self._actors[lane.id].summary()
+        kept = (*(old for old in lane.kept if old.step < now.step), now)
+        return replace(lane, status=status, step=step, summary=now, kept=kept)
 
 
 class LocalBoards:
