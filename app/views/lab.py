@@ -8,10 +8,11 @@ import streamlit as st
 from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
-from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_spec
+from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_now, loss_spec
 from app.views import (
     lab_brush,
     lab_cards,
+    lab_clock,
     lab_forms,
     lab_methods,
     lab_mixtures,
@@ -24,6 +25,7 @@ from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
 from models.custom import REGISTER
+from models.engine import forks
 from models.spec import Value
 
 TICK_PLAYING, TICK_RESTING = 0.5, 2.0  # seconds between two looks at the board
@@ -64,7 +66,7 @@ def page() -> None:
     _lanes(lab, view)
     lab_slow.section(lab, view)
     lab_radar.section(lab, view)
-    _live(lab, _pace(view))
+    _live(lab, _pace(lab, view))
     _watch(lab, view)
     state.publish(lab.setup(), lab.page.board)
 
@@ -154,7 +156,7 @@ def _lanes(lab: Lab, view: View) -> None:
 
 
 def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
-    spec = loss_spec(lane.config.loss.key)
+    spec = loss_spec(loss_now(lane.config))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         about = f"${spec.formula}$\n\n{spec.when}\n\n*{spec.pitfall}*"
         st.markdown(f"{theme.badge(index)} **{lane_name(lane.config)}**", help=about)
@@ -167,7 +169,9 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
             help="Remove this lane",
             on_click=partial(lab.remove_lane, lane, index),
         )
-    now = knobs_now(lane.config, lane.step)
+    if branch := forks.branch(lane.config):
+        st.caption(f"{branch.value} from step {branch.step}")
+    now = {**lane.config.folded().loss.values, **knobs_now(lane.config, lane.step)}
     knobs = lab_mixtures.weights_first(loss_knobs(lane.config))
     shown = max(lab_mixtures.terms(lane.config), SHOWN_KNOBS)
     for start in range(0, min(len(knobs), shown), SHOWN_KNOBS):
@@ -187,7 +191,7 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
 def _knob(lab: Lab, lane: LaneView, name: str, now: Mapping[str, Value]) -> None:
     knob = next(knob for knob in loss_knobs(lane.config) if knob.name == name)
     key = f"knob-{lab.page.round}-{lane.id}-{name}"
-    shown = lab_mixtures.labelled(lane.config.loss.key, knob)
+    shown = lab_mixtures.labelled(loss_now(lane.config), knob)
     knob_widget(shown, now[name], key, partial(_set_knob, lab, lane, name, key))
 
 
@@ -225,9 +229,9 @@ def _add(lab: Lab, key: str) -> None:
         lab_mixtures.add(lab, str(chosen))
 
 
-def _pace(view: View) -> float:
+def _pace(lab: Lab, view: View) -> float:
     """Seconds between two ticks of this page."""
-    if view.live and not view.playing:
+    if view.live and not view.playing and not lab.page.clock.playing:
         return TICK_RESTING
     return TICK_PLAYING if state.crowd() <= CROWD else TICK_CROWDED
 
@@ -240,13 +244,16 @@ def _live(lab: Lab, interval: float) -> None:
         with st.container(key="refusal"):  # always there: what follows keeps its place
             if lab.page.refusal():
                 st.error(lab.page.refusal())
-        lab_panels.numbers(lab, view)
-        lab_panels.verdict(lab, view)
-        lab_brush.bar(lab, view)
-        lab_panels.grid(lab, view)
-        lab_cards.under(lab, view)
+        shown = lab_clock.bar(lab, view)
+        lab_panels.numbers(lab, shown)
+        lab_panels.verdict(lab, shown)
+        lab_brush.bar(lab, shown)
+        lab_panels.grid(lab, shown)
+        lab_cards.under(lab, shown)
         # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
         state.publish(lab.setup(), lab.page.board)
+        if lab.page.clock.playing and interval > TICK_PLAYING:
+            st.rerun()  # play back has begun on a page at rest
 
     tick()
 
@@ -254,19 +261,19 @@ def _live(lab: Lab, interval: float) -> None:
 def _watch(lab: Lab, drawn: View) -> None:
     """Draws the page anew when what stands outside the ticking part is out of date; nothing that it shows itself."""
 
-    @st.fragment(run_every=min(_pace(drawn), TICK_CROWDED))
+    @st.fragment(run_every=min(_pace(lab, drawn), TICK_CROWDED))
     def watch() -> None:
         state.ticks()
         view = lab.view()
         # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
         news = lab.page.own is not lab.page.own_drawn
-        if news or _standing(view) != standing:
+        if news or _standing(lab, view) != standing:
             st.rerun()
 
-    standing = _standing(drawn)
+    standing = _standing(lab, drawn)
     watch()
 
 
-def _standing(view: View) -> tuple[object, ...]:
+def _standing(lab: Lab, view: View) -> tuple[object, ...]:
     """What the standing part of the page depends on."""
-    return view.live, _pace(view), *(lane.id for lane in view.lanes)
+    return view.live, _pace(lab, view), *(lane.id for lane in view.lanes)

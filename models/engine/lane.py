@@ -105,8 +105,8 @@ class LaneActor:
         with TURN, self._guard:
             self._run = Run(made)
             if payload:
-                _, step, trace, tensors = keep.unpack(payload, manifest)
-                self._run.restore(step, Trace.of(trace), tensors)
+                was, step, trace, tensors = keep.unpack(payload, manifest)
+                self._run.restore(step, Trace.of(trace), tensors, was)
             self._try_look()
         self._frame: Frame | None = None
         self._looking: Future[Seen] | None = None
