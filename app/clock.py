@@ -3,8 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from app.view import LaneView, View
+from models.diagnostics.look import Look
+from models.diagnostics.summary import Summary
+from models.diagnostics.trails import look_then
 from models.engine.forks import tree
 from models.engine.history import nearest, shown_at
 from models.training.config import RunConfig
@@ -77,7 +81,24 @@ def _then(lane: LaneView, clock: Clock) -> LaneView:
     if clock.at is None:
         return replace(lane, first=ghost)
     summary = shown_at(lane.kept, clock.at)
-    return replace(lane, first=ghost, summary=summary, step=summary.step, status="shown", rate=0.0, umap=None)
+    return replace(
+        lane,
+        first=ghost,
+        summary=summary,
+        step=summary.step,
+        status="shown",
+        rate=0.0,
+        umap=None,
+        raw=None if lane.raw is None else _look_then(lane.raw, summary, lane.config),
+    )
+
+
+@lru_cache(maxsize=64)
+def _look_then(look: Look, summary: Summary, config: RunConfig) -> Look | None:
+    """The same for a brush: one object as long as look and moment are the same, so that what is drawn is known."""
+    loss = config.loss_at(summary.step)
+    knobs = {name: float(value) for name, value in loss.values.items() if not isinstance(value, str)}
+    return look_then(look, summary, loss.key, knobs)
 
 
 def told(configs: Sequence[RunConfig]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from models.diagnostics.look import Look, look_of
+from models.diagnostics.placed import placed
 from models.diagnostics.projection import Frame, pca_frame
 from models.diagnostics.slow_step import SlowStep
 from models.diagnostics.summarise import summarise
@@ -176,7 +177,8 @@ class LaneActor:
         began = time.perf_counter()
         self._frame = pca_frame(snapshot.z, self._frame)
         hurried = hurried and self._hurried < HURRIED
-        seen = summarise(snapshot, self._frame, self._recent if hurried else None)
+        made = summarise(snapshot, self._frame, self._recent if hurried else None)
+        seen = replace(made, placed=placed(snapshot.z, snapshot.other))
         self._recent, self._hurried = (self._recent, self._hurried + 1) if hurried else (seen, 0)
         moment = look_of(snapshot) if raw else None
         self._look_s = time.perf_counter() - began
