@@ -50,6 +50,7 @@ STYLE = """
 /* Contrast of 4.5 and more in both themes: the dark one's primary colour is for text, white does not suit it. */
 .stButton button[kind="primary"] { background-color: #3457d5; border-color: #3457d5; }
 .stButton kbd { opacity: 1; }
+@media (max-width: 640px) { .st-key-clock > .st-key-cursor { flex: 1 0 100%; } }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 """
 SHOWN_KNOBS = 2  # knobs of a lane that stand open, of a mixture its weights; the rest is one click away
@@ -130,7 +131,8 @@ def _buttons(lab: Lab, view: View) -> None:
     st.button(
         "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
     )
-    st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0.")
+    if st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0."):
+        st.rerun()  # what stands outside this fragment is of the earlier run
 
 
 def _panels_key(lab: Lab) -> str:
