@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from models.pair_code import encode_pairs
 from models.training.config import FORK, LOSS, Event, Part, RunConfig
 from models.training.run import Run
 from tests.training.helpers import differing, numbers, part, small
 
+MASKED = encode_pairs([(0, 1)])
 TURN = (Event(7, LOSS, "supcon"), Event(7, "loss.temperature", 0.3), Event(7, FORK, "A2"))
 
 
@@ -126,3 +128,46 @@ def test_a_divergence_behind_a_turn_goes_back_to_the_loss_of_then() -> None:
     whole.advance(65)
     assert differing(run, whole) == []
     assert np.isfinite(run.trace.loss).all()
+
+
+def test_a_turn_to_a_graded_loss_reads_graded_targets() -> None:
+    """CWCL reads how near two numbers are: a run that turns to it at once is a run of it, but for the optimiser."""
+    data = part("rotation")
+    turned = Run(small("infonce", data=data, events=(Event(0, LOSS, "cwcl"),)))
+    plain = Run(small("cwcl", data=data))
+    for run in (turned, plain):
+        run.advance(3)
+    assert turned.trace.loss == plain.trace.loss
+    back = Run(small("cwcl", data=data, events=(Event(0, LOSS, "infonce"),)))
+    back.advance(3)
+    other = Run(small("infonce", data=data))
+    other.advance(3)
+    assert back.trace.loss == other.trace.loss
+    assert back.trace.loss != plain.trace.loss
+
+
+def test_a_measure_after_a_turn_is_of_the_loss_in_force() -> None:
+    run = Run(small("infonce", events=TURN))
+    run.advance(7)
+    weight = run.snapshot().weight
+    whole = Run(small("supcon", events=(Event(0, "loss.temperature", 0.3),)))
+    whole.encoder.load_state_dict(run.encoder.state_dict())
+    run.advance(1)
+    whole.encoder.load_state_dict(run.encoder.state_dict())
+    found, wanted = run.snapshot().weight, whole.snapshot().weight
+    assert weight is not None
+    assert found is not None
+    assert wanted is not None
+    assert np.array_equal(found, wanted)
+
+
+def test_masks_and_losses_that_read_no_pairs_exclude_each_other() -> None:
+    masked = Event(2, "mask.pairs", MASKED)
+    with pytest.raises(ValueError, match="pairs are left out here, but arcface reads embeddings"):
+        small("infonce", events=(masked, Event(5, LOSS, "arcface")))
+    with pytest.raises(ValueError, match="a mask leaves out pairs of items, but arcface reads embeddings"):
+        small("infonce", events=(Event(1, LOSS, "arcface"), masked))
+    again = small("arcface", events=(Event(1, LOSS, "supcon"), masked))
+    assert again.turn_at(2) == (1, "supcon")
+    lifted = small("infonce", events=(masked, Event(4, "mask.pairs", ""), Event(5, LOSS, "arcface")))
+    assert lifted.turn_at(9)[1] == "arcface"
