@@ -227,11 +227,12 @@ class Lab:
         else:
             self.attempt(lambda: player.change_lane(lane.id, config))
 
-    def fork(self, lane: str, step: int, loss: str | None, knobs: dict[str, Value], rate: float | None) -> None:
-        """A new lane that leaves this one at a step. A press that the browser's messages deliver twice counts once."""
+    def fork(self, lane: str, step: int, loss: str | None, knobs: dict[str, Value], rate: float | None) -> bool:
+        """A new lane that leaves this one at a step; True if there is. A press that is delivered twice counts once."""
         player = self.player
-        if player is not None and state.fresh("fork"):
-            self.attempt(lambda: player.fork(lane, step, loss=loss, knobs=knobs, rate=rate))
+        if player is None or not state.fresh("fork"):
+            return False
+        return self.attempt(lambda: player.fork(lane, step, loss=loss, knobs=knobs, rate=rate))
 
     def remove_lane(self, lane: LaneView, index: int) -> None:
         """Take one lane away; the last one stays."""

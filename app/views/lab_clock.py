@@ -15,6 +15,7 @@ from models.spec import Value
 from models.training.config import OPTIMISERS, part_knobs
 
 SPEEDS = (1.0, 2.0, 4.0, 8.0, 16.0)  # kept steps a second
+KEYS = ("J", "L", "K")  # back, next, replay, as film editors have them
 CURSOR = "cursor"
 _SAME = "the same loss"
 
@@ -47,7 +48,7 @@ def _slider(held: Clock) -> None:
         key=CURSOR,
         format_func=lambda step: "live" if step == LIVE else str(step),
         on_change=partial(_go, held),
-        help="Steps that are kept. Training goes on while an earlier one is shown. Keys: B back, N next.",
+        help="Steps that are kept. Training goes on while an earlier one is shown.",
     )
 
 
@@ -58,12 +59,17 @@ def _go(held: Clock) -> None:
 
 
 def _buttons(held: Clock) -> None:
-    st.button("Back", key="clock-back", shortcut="B", on_click=partial(_move, held, -1), help="The kept step before.")
-    st.button("Next", key="clock-next", shortcut="N", on_click=partial(_move, held, 1), help="The next kept step.")
+    back, on, again = KEYS
+    st.button("Back", key="clock-back", shortcut=back, on_click=partial(_move, held, -1), help="The kept step before.")
+    st.button("Next", key="clock-next", shortcut=on, on_click=partial(_move, held, 1), help="The next kept step.")
     if held.playing:
         st.button("Stop", key="clock-stop", icon=":material/stop:", on_click=partial(held.go, held.at))
     else:
-        st.button("Replay", key="clock-replay", icon=":material/replay:", on_click=partial(_replay, held))
+        st.button(
+            "Replay", key="clock-replay", icon=":material/replay:", shortcut=again, on_click=partial(_replay, held)
+        )
+    if held.at is not None:
+        st.button("Live", key="clock-live", type="primary", on_click=partial(held.go, None), help="The latest step.")
 
 
 def _move(held: Clock, by: int) -> None:
@@ -144,9 +150,12 @@ def _step(lab: Lab, lane: LaneView) -> int:
 def _go_fork(lab: Lab, lane: str, step: int, loss: str | None, knob: tuple[str | None, str | None], rate: str) -> None:
     try:
         knobs: dict[str, Value] = {} if knob[0] is None else {knob[0]: _number(knob[0], str(knob[1]))}
-        lab.fork(lane, step, loss, knobs, _number("the learning rate", rate) if rate.strip() else None)
+        made = lab.fork(lane, step, loss, knobs, _number("the learning rate", rate) if rate.strip() else None)
     except ValueError as error:
         lab.page.refuse(error)
+        return
+    if made:
+        state.put("fork", False)  # the form has done its work
 
 
 def _number(name: str, text: str) -> float | int:

@@ -54,6 +54,7 @@ class Lanes:
         on_disk = None if self._keeper is None else partial(self._keeper.past, self._board, parent.id)
         lane = self._made(config, packed=state_before(parent.packs, parent.saved.steps, step, on_disk))
         lane.seen = parent.seen.until(step)
+        lane.shared = max(lane.seen.steps, default=-1)
         lane.first, lane.checksums = parent.first, parent.checksums
         self.all.append(lane)
         self.keep_board()

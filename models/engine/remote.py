@@ -49,6 +49,7 @@ class Remote:
         self.packs: deque[Packed] = deque([packed] if packed else [], maxlen=KEPT)
         self.seen = history.summaries()
         self.saved = history.checkpoints()  # file by step
+        self.shared = -1  # last step that `seen` has from the lane that this one left
         self._engine = engine
         self._token = secrets.token_hex(8)  # names the note of a process that an own loss held up
         self._address: str | None = None
@@ -197,7 +198,8 @@ class Remote:
         """A new latest summary, and what a brush needs; one begun before the brush was held leaves what there is."""
         self.summary, self.raw = summary, raw or self.raw
         most = history.room(history.nbytes(summary), history.SUMMARIES, history.SUMMARY_BYTES)
-        self.seen = self.seen.add(summary.step, summary, most)
+        if summary.step > self.shared:
+            self.seen = self.seen.add(summary.step, summary, most)
         if summary.step == 0:
             self.first = summary
 
@@ -252,7 +254,7 @@ class Remote:
     def restart(self, config: RunConfig) -> None:
         """Back to step 0 with this config."""
         self.config, self.step, self.rate, self._from = config, 0, 0.0, None
-        self.status, self.message = "loading", ""
+        self.status, self.message, self.shared = "loading", "", -1
         self.summary = self.first = self.umap = self.raw = None
         self.packs.clear()
         self.seen, self.saved = history.summaries(), history.checkpoints()
