@@ -8,10 +8,11 @@ import streamlit as st
 from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
-from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_spec
+from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_now, loss_spec
 from app.views import (
     lab_brush,
     lab_cards,
+    lab_clock,
     lab_forms,
     lab_methods,
     lab_mixtures,
@@ -24,6 +25,7 @@ from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
 from models.custom import REGISTER
+from models.engine import forks
 from models.spec import Value
 
 TICK_PLAYING, TICK_RESTING = 0.4, 2.0  # seconds between two looks at the board, a little oftener than it changes
@@ -48,6 +50,7 @@ STYLE = """
 /* Contrast of 4.5 and more in both themes: the dark one's primary colour is for text, white does not suit it. */
 .stButton button[kind="primary"] { background-color: #3457d5; border-color: #3457d5; }
 .stButton kbd { opacity: 1; }
+@media (max-width: 640px) { .st-key-clock > .st-key-cursor { flex: 1 0 100%; } }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 """
 SHOWN_KNOBS = 2  # knobs of a lane that stand open, of a mixture its weights; the rest is one click away
@@ -64,7 +67,7 @@ def page() -> None:
     _lanes(lab, view)
     lab_slow.section(lab, view)
     lab_radar.section(lab, view)
-    _live(lab, _pace(view))
+    _live(lab, _pace(lab, view))
     _watch(lab, view)
     state.publish(lab.setup(), lab.page.board)
 
@@ -127,7 +130,8 @@ def _buttons(lab: Lab, view: View) -> None:
     st.button(
         "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
     )
-    st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0.")
+    if st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0."):
+        st.rerun()  # what stands outside this fragment is of the earlier run
 
 
 def _press(lab: Lab, name: str) -> None:
@@ -159,7 +163,7 @@ def _lanes(lab: Lab, view: View) -> None:
 
 
 def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
-    spec = loss_spec(lane.config.loss.key)
+    spec = loss_spec(loss_now(lane.config))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         about = f"${spec.formula}$\n\n{spec.when}\n\n*{spec.pitfall}*"
         st.markdown(f"{theme.badge(index)} **{lane_name(lane.config)}**", help=about)
@@ -172,7 +176,9 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
             help="Remove this lane",
             on_click=partial(lab.remove_lane, lane, index),
         )
-    now = knobs_now(lane.config, lane.step)
+    if branch := forks.branch(lane.config):
+        st.caption(f"{branch.value} from step {branch.step}")
+    now = {**lane.config.folded().loss.values, **knobs_now(lane.config, lane.step)}
     knobs = lab_mixtures.weights_first(loss_knobs(lane.config))
     shown = max(lab_mixtures.terms(lane.config), SHOWN_KNOBS)
     for start in range(0, min(len(knobs), shown), SHOWN_KNOBS):
@@ -192,7 +198,7 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
 def _knob(lab: Lab, lane: LaneView, name: str, now: Mapping[str, Value]) -> None:
     knob = next(knob for knob in loss_knobs(lane.config) if knob.name == name)
     key = f"knob-{lab.page.round}-{lane.id}-{name}"
-    shown = lab_mixtures.labelled(lane.config.loss.key, knob)
+    shown = lab_mixtures.labelled(loss_now(lane.config), knob)
     knob_widget(shown, now[name], key, partial(_set_knob, lab, lane, name, key))
 
 
@@ -230,9 +236,9 @@ def _add(lab: Lab, key: str) -> None:
         lab_mixtures.add(lab, str(chosen))
 
 
-def _pace(view: View) -> float:
+def _pace(lab: Lab, view: View) -> float:
     """Seconds between two ticks of this page."""
-    if view.live and not view.playing:
+    if view.live and not view.playing and not lab.page.clock.playing:
         return TICK_RESTING
     return TICK_PLAYING if state.crowd() <= CROWD else TICK_CROWDED
 
@@ -245,13 +251,16 @@ def _live(lab: Lab, interval: float) -> None:
         with st.container(key="refusal"):  # always there: what follows keeps its place
             if lab.page.refusal():
                 st.error(lab.page.refusal())
-        lab_panels.numbers(lab, view)
-        lab_panels.verdict(lab, view)
-        lab_brush.bar(lab, view)
-        lab_panels.grid(lab, view)
-        lab_cards.under(lab, view)
+        shown = lab_clock.bar(lab, view)
+        lab_panels.numbers(lab, shown)
+        lab_panels.verdict(lab, shown)
+        lab_brush.bar(lab, shown)
+        lab_panels.grid(lab, shown)
+        lab_cards.under(lab, shown)
         # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
         state.publish(lab.setup(), lab.page.board)
+        if lab.page.clock.playing and interval > TICK_PLAYING:
+            st.rerun()  # play back has begun on a page at rest
 
     tick()
 
@@ -265,13 +274,13 @@ def _watch(lab: Lab, drawn: View) -> None:
         view = lab.view()
         # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
         news = lab.page.own is not lab.page.own_drawn
-        if news or _standing(view) != standing:
+        if news or _standing(lab, view) != standing:
             st.rerun()
 
-    standing = _standing(drawn)
+    standing = _standing(lab, drawn)
     watch()
 
 
-def _standing(view: View) -> tuple[object, ...]:
+def _standing(lab: Lab, view: View) -> tuple[object, ...]:
     """What the standing part of the page depends on."""
-    return view.live, _pace(view), *(lane.id for lane in view.lanes)
+    return view.live, _pace(lab, view), *(lane.id for lane in view.lanes)

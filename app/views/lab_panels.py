@@ -208,7 +208,7 @@ def _spec_options(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
     shown = lab_tradeoff.mapped(view, options["method"])
-    if options["three"] and view.live and not view.playing:
+    if options["three"] and view.live and not view.playing and view.then is None:
         lab_tradeoff.in_three(lab, view)
         return
     # While it moves, the map is drawn anew at every tick, and a lasso with it: items are drawn around at rest.

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.diagnostics.placed import Placed
+
 BINS = 64  # bins of every score histogram, on [-1, 1], the same for every run
 CURVE_POINTS = 200  # most points of a ROC
 CLASS_POINTS = 33  # false positive rates at which the ROC of each class is given
@@ -234,3 +236,4 @@ class Summary:
     margins: MarginProfile | None = None  # None: the loss reads no logits
     heads: tuple[ScoreHistogram, ...] | None = None  # of each head's own scores, seen classes; None: there is one head
     classes: ClassProfile | None = None  # None: recorded before there was one
+    placed: Placed | None = None  # None: a recording, or more than is kept

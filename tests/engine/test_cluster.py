@@ -127,7 +127,7 @@ def test_scheduler_that_does_not_answer_is_told(settings: Settings, monkeypatch:
 
 def test_a_session_yields_only_where_it_is_its_own(tmp_path: Path) -> None:
     """The file is written by the leader of a session alone; one that cannot be written is no error."""
-    code = "import sys; from pathlib import Path; from models.engine.host import yield_session as f; f(7, Path(sys.argv[1]))"
+    code = "import sys, pathlib; from models.engine import host; host.yield_session(7, pathlib.Path(sys.argv[1]))"
     file = tmp_path / "autogroup"
     for leads, told in ((False, ""), (True, "7")):
         file.write_text("")
