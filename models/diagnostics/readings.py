@@ -49,7 +49,7 @@ def _over_collapse(summary: Summary) -> float:
 
 def _two_classes(margins: MarginProfile) -> tuple[float, float, float, float]:
     """True positives, false positives, false negatives and true negatives of class 1; nan unless there are two."""
-    if margins.kind != "binary" or len(margins.group) != 2:
+    if margins.kind not in ("binary", "class") or len(margins.group) != 2:
         return NAN, NAN, NAN, NAN
     (n0, n1), (wrong0, wrong1) = margins.count.sum(axis=1).astype(float), margins.below_by
     return n1 * (1 - wrong1), n0 * wrong0, n1 * wrong1, n0 * (1 - wrong0)
