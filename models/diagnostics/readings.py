@@ -39,6 +39,16 @@ def _last_loss(summary: Summary, steps: int = 20) -> float:
     return float(np.mean(summary.curves.loss[-steps:])) if len(summary.curves.loss) else NAN
 
 
+def _logged(name: str) -> Callable[[Summary], float]:
+    """The last row of what the run logs about itself."""
+
+    def take(summary: Summary) -> float:
+        column = summary.curves.measured.get(name, ())
+        return float(column[-1]) if len(column) else NAN
+
+    return take
+
+
 def _over_chance(summary: Summary) -> float:
     return _last_loss(summary) - summary.levels.get("chance", NAN)
 
@@ -94,6 +104,9 @@ READINGS: dict[str, Reading] = {
         "balanced accuracy of the head", "share of items", _margin(lambda m: 1.0 - float(np.nanmean(m.below_by)))
     ),
     "f1": Reading("F1 of the head", "share", _margin(_f1)),
+    "pos_mean": Reading("mean score of the positives, as last logged", "cosine", _logged("pos_mean")),
+    "neg_mean": Reading("mean score of the negatives, as last logged", "cosine", _logged("neg_mean")),
+    "neg_var": Reading("variance of an anchor's negative scores, as last logged", "cosine²", _logged("neg_var")),
 }
 
 

@@ -88,6 +88,15 @@ def test_verify_trains_tells_and_keeps(folder: Path, capsys: pytest.CaptureFixtu
     assert readings.read(frames[3], "hardest_share") == pytest.approx(kept.values["cold"]["hardest_share"][0], rel=1e-2)
 
 
+def test_what_a_run_logs_is_read_as_last_logged() -> None:
+    """Steps 0 to 49 are logged every tenth: the row of step 40 is the last one after 45 steps."""
+    (shown,) = lesson_trials.record(RunConfig(steps=45), (1.0,))
+    for name in ("pos_mean", "neg_mean", "neg_var"):
+        assert readings.read(shown, name) == readings.read(shown, f"{name}@40") == shown.curves.measured[name][4]
+    (fresh,) = lesson_trials.record(RunConfig(steps=1), (0.0,))
+    assert np.isnan(readings.read(fresh, "neg_mean"))
+
+
 def test_a_recording_is_lean_and_draws_all_the_same(folder: Path) -> None:
     """What no lesson draws is gone; every panel's rows and sentences are those of the whole summary."""
     whole = lesson_trials.record(RunConfig(steps=2), (1.0,))
