@@ -34,6 +34,10 @@ def _attracted(weights: WeightProfile) -> float:
     return float(np.mean(negatives < 0)) if len(negatives) else NAN
 
 
+def _own_class(weights: WeightProfile) -> float:
+    return NAN if weights.own_class is None else weights.own_class
+
+
 def _last_loss(summary: Summary, steps: int = 20) -> float:
     """Mean of the last training steps: one batch alone is noisy."""
     return float(np.mean(summary.curves.loss[-steps:])) if len(summary.curves.loss) else NAN
@@ -43,8 +47,8 @@ def _logged(name: str) -> Callable[[Summary], float]:
     """The last row of what the run logs about itself."""
 
     def take(summary: Summary) -> float:
-        column = summary.curves.measured.get(name, ())
-        return float(column[-1]) if len(column) else NAN
+        column = summary.curves.measured.get(name)
+        return float(column[-1]) if column is not None and len(column) else NAN
 
     return take
 
@@ -96,6 +100,7 @@ READINGS: dict[str, Reading] = {
     "pull_push": Reading("pull over push", "ratio", _weight(lambda w: w.pull_push)),
     "attracted": Reading("negatives that are pulled instead of pushed", "share of negatives", _weight(_attracted)),
     "active": Reading("pairs with a weight", "share of pairs", _weight(lambda w: w.active)),
+    "own_class": Reading("push on negatives of the anchor's own class", "share of push", _weight(_own_class)),
     "loss": Reading("loss, mean of the last 20 steps", "loss", _last_loss),
     "loss_over_chance": Reading("loss minus its chance level", "loss", _over_chance),
     "loss_over_collapse": Reading("loss minus its collapse level", "loss", _over_collapse),

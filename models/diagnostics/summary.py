@@ -92,6 +92,8 @@ class WeightProfile:
     negatives: float  # mean number of negatives an anchor has, to compare with
     pull_push: float  # total pull over total push; nan without push
     active: float  # share of counted pairs with a weight that is not 0
+    own_class: float | None = None  # share of the push on negatives of the anchor's own class; None: not recorded, or
+    # the candidates are not the items of the probe
 
 
 @dataclass(frozen=True, eq=False)
