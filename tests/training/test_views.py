@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from models.catalogue import discover
+from models.catalogue import find
 from models.geometry import Embeddings, score
 from models.sensitivity import pair_weights
 from models.training.config import Part, RunConfig
@@ -158,6 +158,6 @@ def test_a_loss_of_one_tower_is_looked_at_as_it_trains() -> None:
     assert lens.pos[np.arange(n), np.arange(n) + n].all()
     assert np.array_equal(lens.neg, scores.neg.numpy()[:n])
     assert lens.s == pytest.approx(scores.s.numpy()[:n], abs=1e-6)
-    expected = pair_weights(discover("losses")["meow"], scores, **run.config.loss.values).numpy()[:n]
+    expected = pair_weights(find("losses", "meow"), scores, **run.config.loss.values).numpy()[:n]
     assert np.abs(expected).max() > 0
     assert lens.weight == pytest.approx(expected, abs=1e-3 * float(np.abs(expected).max()))
