@@ -109,6 +109,11 @@ READINGS: dict[str, Reading] = {
         "balanced accuracy of the head", "share of items", _margin(lambda m: 1.0 - float(np.nanmean(m.below_by)))
     ),
     "f1": Reading("F1 of the head", "share", _margin(_f1)),
+    "few_shot": Reading(
+        "accuracy over episodes of classes never trained on",
+        "share of queries",
+        lambda s: NAN if s.few_shot is None else s.few_shot,
+    ),
     "pos_mean": Reading("mean score of the positives, as last logged", "cosine", _logged("pos_mean")),
     "neg_mean": Reading("mean score of the negatives, as last logged", "cosine", _logged("neg_mean")),
     "neg_var": Reading("variance of an anchor's negative scores, as last logged", "cosine²", _logged("neg_var")),

@@ -236,3 +236,5 @@ class Summary:
     margins: MarginProfile | None = None  # None: the loss reads no logits
     heads: tuple[ScoreHistogram, ...] | None = None  # of each head's own scores, seen classes; None: there is one head
     classes: ClassProfile | None = None  # None: recorded before there was one
+    few_shot: float | None = None  # accuracy over episodes of the probe's unseen classes, sized as those of the
+    # sampler, by the nearest prototype; None: the run does not train on episodes; nan: too few classes or items
