@@ -100,7 +100,10 @@ def test_what_a_run_logs_is_read_as_last_logged() -> None:
 def test_a_recording_is_lean_and_draws_all_the_same(folder: Path) -> None:
     """What no lesson draws is gone; every panel's rows and sentences are those of the whole summary."""
     whole = lesson_trials.record(RunConfig(steps=2), (1.0,))
-    lesson = replace(LESSONS[0], number=99)
+    lesson = replace(LESSONS[0], number=99, panels=("weights",))
+    lesson_trials.keep_replay(folder, lesson, whole)
+    assert load_summaries(lesson_trials.replay_path(folder, lesson))[0].classes is None
+    lesson = replace(lesson, panels=tuple(PANELS))
     lesson_trials.keep_replay(folder, lesson, whole)
     (kept,) = load_summaries(lesson_trials.replay_path(folder, lesson))
     assert kept.weights is not None
