@@ -178,7 +178,7 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
     panel = lab_readings.picture(name, view.summaries, PANELS[name])
     st.vega_lite_chart(
         drawn.rows(panel, view.summaries, lab_readings.drawing(panel, options)),
-        panel.spec(**_spec_options(panel, options)),
+        spec_of(panel, options),
         key=_chart_key(name, panel, lab),
         # Streamlit makes the alt text part of the spec: one that changes at every tick would mount the chart anew. The
         # sentence with the numbers stands beside the chart, for screen readers.
@@ -202,8 +202,10 @@ def _dragging(name: str, panel: Any, lab: Lab) -> dict[str, Any]:
     return {"on_select": dragged, "selection_mode": [STRETCH]}
 
 
-def _spec_options(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
-    return {key: options[key] for key in panel.SPEC_OPTIONS if key in options}
+def spec_of(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """A panel's chart without data, with those of the options that shape it."""
+    spec: dict[str, Any] = panel.spec(**{key: options[key] for key in panel.SPEC_OPTIONS if key in options})
+    return spec
 
 
 def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:

@@ -34,9 +34,23 @@ def _attracted(weights: WeightProfile) -> float:
     return float(np.mean(negatives < 0)) if len(negatives) else NAN
 
 
+def _own_class(weights: WeightProfile) -> float:
+    return NAN if weights.own_class is None else weights.own_class
+
+
 def _last_loss(summary: Summary, steps: int = 20) -> float:
     """Mean of the last training steps: one batch alone is noisy."""
     return float(np.mean(summary.curves.loss[-steps:])) if len(summary.curves.loss) else NAN
+
+
+def _logged(name: str) -> Callable[[Summary], float]:
+    """The last row of what the run logs about itself."""
+
+    def take(summary: Summary) -> float:
+        column = summary.curves.measured.get(name)
+        return float(column[-1]) if column is not None and len(column) else NAN
+
+    return take
 
 
 def _over_chance(summary: Summary) -> float:
@@ -49,7 +63,7 @@ def _over_collapse(summary: Summary) -> float:
 
 def _two_classes(margins: MarginProfile) -> tuple[float, float, float, float]:
     """True positives, false positives, false negatives and true negatives of class 1; nan unless there are two."""
-    if margins.kind != "binary" or len(margins.group) != 2:
+    if margins.kind not in ("binary", "class") or len(margins.group) != 2:
         return NAN, NAN, NAN, NAN
     (n0, n1), (wrong0, wrong1) = margins.count.sum(axis=1).astype(float), margins.below_by
     return n1 * (1 - wrong1), n0 * wrong0, n1 * wrong1, n0 * (1 - wrong0)
@@ -86,6 +100,7 @@ READINGS: dict[str, Reading] = {
     "pull_push": Reading("pull over push", "ratio", _weight(lambda w: w.pull_push)),
     "attracted": Reading("negatives that are pulled instead of pushed", "share of negatives", _weight(_attracted)),
     "active": Reading("pairs with a weight", "share of pairs", _weight(lambda w: w.active)),
+    "own_class": Reading("push on negatives of the anchor's own class", "share of push", _weight(_own_class)),
     "loss": Reading("loss, mean of the last 20 steps", "loss", _last_loss),
     "loss_over_chance": Reading("loss minus its chance level", "loss", _over_chance),
     "loss_over_collapse": Reading("loss minus its collapse level", "loss", _over_collapse),
@@ -94,6 +109,14 @@ READINGS: dict[str, Reading] = {
         "balanced accuracy of the head", "share of items", _margin(lambda m: 1.0 - float(np.nanmean(m.below_by)))
     ),
     "f1": Reading("F1 of the head", "share", _margin(_f1)),
+    "few_shot": Reading(
+        "accuracy over episodes of classes never trained on",
+        "share of queries",
+        lambda s: NAN if s.few_shot is None else s.few_shot,
+    ),
+    "pos_mean": Reading("mean score of the positives, as last logged", "cosine", _logged("pos_mean")),
+    "neg_mean": Reading("mean score of the negatives, as last logged", "cosine", _logged("neg_mean")),
+    "neg_var": Reading("variance of an anchor's negative scores, as last logged", "cosine²", _logged("neg_var")),
 }
 
 

@@ -71,6 +71,7 @@ def lens_profile(lens: Lens, y: Int[np.ndarray, " n"], every: int = 1) -> Weight
         negatives=mean_count(lens.neg),
         pull_push=pull_push(of_positives, of_negatives),
         active=active(of_positives, of_negatives),
+        own_class=own_class_share(lens, snapshot.y),
     )
 
 
@@ -174,6 +175,20 @@ def hardest_share(score: Float[np.ndarray, " k"], weight: Float[np.ndarray, " k"
     above, at = push[score > border], push[score == border]
     left = (k - len(above)) / len(at)
     return float(above.sum(dtype=np.float64) + left * at.sum(dtype=np.float64)) / total
+
+
+def own_class_share(lens: Lens, y: Int[np.ndarray, " n"]) -> float | None:
+    """Share of the push on negatives that falls on negatives of the anchor's own class: false ones, if class counts.
+
+    None where the candidates are not the probe's items, one or two views of each; nan without push.
+    """
+    n, m = lens.s.shape
+    if n != len(y) or m not in (n, 2 * n):
+        return None
+    push = np.maximum(lens.weight, 0.0) * lens.neg
+    total = float(push.sum(dtype=np.float64))
+    own = y[:, None] == np.resize(y, m)[None, :]
+    return float(push[own].sum(dtype=np.float64)) / total if total > 0 else float("nan")
 
 
 def effective_negatives(neg: Bool[np.ndarray, "n m"], weight: np.ndarray) -> float:
