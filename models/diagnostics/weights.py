@@ -71,7 +71,7 @@ def lens_profile(lens: Lens, y: Int[np.ndarray, " n"], every: int = 1) -> Weight
         negatives=mean_count(lens.neg),
         pull_push=pull_push(of_positives, of_negatives),
         active=active(of_positives, of_negatives),
-        own_class=own_class_share(lens, snapshot.y),
+        own_class=own_class_share(lens, y),
     )
 
 
