@@ -282,11 +282,14 @@ def _locked(lesson: Lesson, what: str) -> bool:
 
 def foot(lesson: Lesson) -> None:
     """What was claimed, and the ways out: the same set-up in the lab, the lesson as a notebook."""
-    lanes: tuple[RunConfig, ...] = tuple(run.config for run in lesson.runs)
+    lanes: tuple[RunConfig, ...] = tuple(run.config for run in lesson.side_by_side())
     with st.container(horizontal=True, vertical_alignment="center", key="lesson-foot"):
         if not _locked(lesson, "lab"):
             address = escape(f"/?{state.link(Setup(lanes, lesson.panels))}")
             st.html(f'<a class="lesson-link" href="{address}" target="_self">Open in the lab</a>')
+            if len(lanes) < len(lesson.runs):
+                names = ", ".join(run.name for run in lesson.runs if run.config not in lanes)
+                st.caption(f"Without {names}: the lab's lanes share all but the loss and its methods.")
         if not _locked(lesson, "notebook"):
             st.download_button(
                 "Jupyter notebook", notebook.notebook(lesson), notebook.file_name(lesson), "application/x-ipynb+json",

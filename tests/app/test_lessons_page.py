@@ -117,7 +117,12 @@ def test_the_lab_opens_with_the_same_runs(boards: LocalBoards, lesson: Lesson) -
     (href,) = [match[1] for match in found if match]
     setup, problems = from_query(parse_qs(urlsplit(href.replace("&amp;", "&")).query))
     assert problems == ()
-    assert list(setup.lanes) == [run.config for run in lesson.runs]
+    shown = [run.config for run in lesson.runs if run.config in setup.lanes]
+    assert list(setup.lanes) == shown
+    left_out = [run.name for run in lesson.runs if run.config not in setup.lanes]
+    assert [name for name in left_out if f"Without {', '.join(left_out)}:" not in words(page)] == []
+    shared = {(run.config.data, run.config.pairing, run.config.encoder, run.config.sampler) for run in lesson.runs}
+    assert bool(left_out) == (len(shared) > 1)
     assert setup.panels == lesson.panels
 
 
