@@ -33,6 +33,10 @@ CROWD, TICK_CROWDED = 12, 1.0  # more sessions than this share one processor bet
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
 STYLE = """
 .stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
+/* The first charts are to be seen without scrolling. */
+.stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
+.stVerticalBlock:has(> .stLayoutWrapper .st-key-grid) { gap: 0.5rem; }
+[class*="st-key-lane-"] { gap: 0.25rem; padding: 0.5rem 0.9rem; }
 .stAppHeader { background: transparent; pointer-events: none; height: 2rem; }
 .stAppHeader button { pointer-events: auto; }
 .st-key-numbers, .st-key-confusion { overflow-x: auto; }
@@ -167,6 +171,7 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         about = f"${spec.formula}$\n\n{spec.when}\n\n*{spec.pitfall}*"
         st.markdown(f"{theme.badge(index)} **{lane_name(lane.config)}**", help=about)
+        lab_methods.menu(lab, lane, index)
         st.button(
             "",
             icon=":material/close:",
@@ -192,7 +197,6 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
                 _knob(lab, lane, knob.name, now)
     if not knobs:
         st.caption("This loss has no knob.")
-    lab_methods.menu(lab, lane, index)
 
 
 def _knob(lab: Lab, lane: LaneView, name: str, now: Mapping[str, Value]) -> None:
