@@ -177,6 +177,32 @@ def test_the_form_of_a_fork_sends_numbers_and_refuses_words(
     assert len(lab.view().lanes) == 3
 
 
+def test_a_press_reads_the_form_as_it_is_and_not_as_it_was_drawn(
+    monkeypatch: pytest.MonkeyPatch, boards: LocalBoards
+) -> None:
+    session = PageState(Setup((RunConfig(sampler=Part("balanced", (("batch", 16),))),)))
+    form = {"fork-lane": 0, "fork-loss": "supcon", "fork-knob-supcon": "temperature", "fork-rate": "0.5"}
+    monkeypatch.setattr("app.state.page", lambda: session)
+    monkeypatch.setattr("app.state.watch", lambda board: None)
+    monkeypatch.setattr("app.state.watched_elsewhere", lambda board: False)
+    monkeypatch.setattr("app.state.fresh", lambda key: True)
+    monkeypatch.setattr("app.state.get", lambda key, default=None: form.get(key, default))
+    monkeypatch.setattr("app.state.put", form.__setitem__)
+    Lab().step(3)
+    lab = Lab()
+    session.clock.at = 2
+    lab_clock._press_fork(lab)
+    assert session.refusal() == "Give temperature a value, then press the button again."
+    form["fork-value-supcon-temperature"] = "0.3"
+    lab_clock._press_fork(lab)
+    told = boards.players["board0"].told[-1]
+    assert told == ("fork", lab.view().lanes[0].id, 2, "supcon", {"temperature": 0.3}, 0.5)
+    assert form["fork"] is False  # the form closes
+    form["fork-lane"] = 7  # a lane that has gone
+    lab_clock._press_fork(lab)
+    assert len(lab.view().lanes) == 2
+
+
 HARD = "scores=both,-1,1;among=seen;lane=A"
 
 
