@@ -126,15 +126,14 @@ def _fork(lab: Lab, view: View) -> None:
         key = loss_now(lane.config) if loss == _SAME else str(loss)
         knobs = {knob.name: knob for knob in part_knobs("loss", key) if not knob.choices}
         name = st.selectbox("Knob of the loss to change", list(knobs), index=None, key=f"fork-knob-{key}")
-        value = None
         if name is not None:
             knob = knobs[name]
-            value = st.text_input(f"{name}: {knob.allowed()}", str(knob.default), key=f"fork-value-{key}-{name}")
+            st.text_input(f"{name}: {knob.allowed()}", str(knob.default), key=f"fork-value-{key}-{name}")
         rate = OPTIMISERS[lane.config.optimiser.key][0]
-        rate_text = st.text_input(f"Learning rate: {rate.allowed()}", "", placeholder="the same", key="fork-rate")
+        st.text_input(f"Learning rate: {rate.allowed()}", "", placeholder="the same", key="fork-rate")
         st.button(
             f"Fork lane {theme.letter(index or 0)} at step {step}", key="fork-go", type="primary",
-            on_click=partial(_go_fork, lab, lane.id, step, None if loss == _SAME else loss, (name, value), rate_text),
+            on_click=partial(_press_fork, lab),
         )  # fmt: skip
 
 
@@ -145,6 +144,22 @@ def _named(index: int, lane: LaneView) -> str:
 def _step(lab: Lab, lane: LaneView) -> int:
     """The step at which a fork begins: the one shown, as far as the lane has come."""
     return lane.step if lab.page.clock.at is None else min(lab.page.clock.at, lane.step)
+
+
+def _press_fork(lab: Lab) -> None:
+    """Read the form as it is at the press, which may come before the page has drawn the last choice."""
+    lanes, index = lab.view().lanes, int(state.get("fork-lane") or 0)
+    if index >= len(lanes):
+        return  # a lane that has gone meanwhile
+    lane, chosen = lanes[index], str(state.get("fork-loss", _SAME))
+    loss = None if chosen == _SAME else chosen
+    key = loss or loss_now(lane.config)
+    name = state.get(f"fork-knob-{key}")
+    text = state.get(f"fork-value-{key}-{name}")
+    if name is not None and text is None:
+        lab.page.refuse(f"Give {name} a value, then press the button again.")
+        return
+    _go_fork(lab, lane.id, _step(lab, lane), loss, (name, text), str(state.get("fork-rate") or ""))
 
 
 def _go_fork(lab: Lab, lane: str, step: int, loss: str | None, knob: tuple[str | None, str | None], rate: str) -> None:

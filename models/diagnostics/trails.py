@@ -11,7 +11,7 @@ from models.diagnostics.pairs import Pairs
 from models.diagnostics.placed import Placed
 from models.diagnostics.summary import Summary
 
-NO_WEIGHT = "weights of single pairs are not kept for earlier steps"
+NO_WEIGHT = "weights are of the latest step alone"
 
 
 @dataclass(frozen=True, eq=False)

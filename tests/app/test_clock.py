@@ -1,6 +1,7 @@
 """One step for all panels and lanes: scrub, play back, ghost, and forks from the step shown."""
 
 import re
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -176,6 +177,32 @@ def test_the_form_of_a_fork_sends_numbers_and_refuses_words(
     assert len(lab.view().lanes) == 3
 
 
+def test_a_press_reads_the_form_as_it_is_and_not_as_it_was_drawn(
+    monkeypatch: pytest.MonkeyPatch, boards: LocalBoards
+) -> None:
+    session = PageState(Setup((RunConfig(sampler=Part("balanced", (("batch", 16),))),)))
+    form = {"fork-lane": 0, "fork-loss": "supcon", "fork-knob-supcon": "temperature", "fork-rate": "0.5"}
+    monkeypatch.setattr("app.state.page", lambda: session)
+    monkeypatch.setattr("app.state.watch", lambda board: None)
+    monkeypatch.setattr("app.state.watched_elsewhere", lambda board: False)
+    monkeypatch.setattr("app.state.fresh", lambda key: True)
+    monkeypatch.setattr("app.state.get", lambda key, default=None: form.get(key, default))
+    monkeypatch.setattr("app.state.put", form.__setitem__)
+    Lab().step(3)
+    lab = Lab()
+    session.clock.at = 2
+    lab_clock._press_fork(lab)
+    assert session.refusal() == "Give temperature a value, then press the button again."
+    form["fork-value-supcon-temperature"] = "0.3"
+    lab_clock._press_fork(lab)
+    told = boards.players["board0"].told[-1]
+    assert told == ("fork", lab.view().lanes[0].id, 2, "supcon", {"temperature": 0.3}, 0.5)
+    assert form["fork"] is False  # the form closes
+    form["fork-lane"] = 7  # a lane that has gone
+    lab_clock._press_fork(lab)
+    assert len(lab.view().lanes) == 2
+
+
 HARD = "scores=both,-1,1;among=seen;lane=A"
 
 
@@ -185,22 +212,22 @@ def test_cards_go_with_the_cursor_and_draw_a_line_of_scores(opened: Opener, boar
     press(page, "step20")
     page.session_state["page"].clock.renewed = -99.0
     sound(page.run())
-    drawn = [part.proto.body for part in page.get("html") if 'class="pair ' in part.proto.body]
+    drawn = [unquote(part.proto.body) for part in page.get("html") if 'class="pair ' in part.proto.body]
     assert len(drawn) == 8
     assert all(body.count("<polyline") == 1 and "at step 40" in body for body in drawn)
-    assert all(len(re.findall(r"[\d.]+,[\d.]+", body)) == 3 for body in drawn)  # steps 0, 20 and 40
+    assert all(len(re.findall(r"\d\.\d,\d+\.\d", body)) == 3 for body in drawn)  # steps 0, 20 and 40
     assert next(part.value for part in page.markdown if "brushed pairs" in part.value).endswith("step 40")
     scrub(page, 20)
     then = next(part.value for part in page.markdown if "brushed pairs" in part.value)
     assert then.endswith("step 20")
-    drawn = [part.proto.body for part in page.get("html") if 'class="pair ' in part.proto.body]
+    drawn = [unquote(part.proto.body) for part in page.get("html") if 'class="pair ' in part.proto.body]
     assert len(drawn) == 8
-    assert all("not kept for earlier steps" in body for body in drawn)
+    assert all("weights are of the latest step alone" in body for body in drawn)
 
 
 def test_a_line_of_scores_by_hand() -> None:
     trail = ScoreTrail(np.array([0, 1, 3]), np.array([[-1.0, 0.0, 1.0]]))
-    line = pair_cards.sparkline(trail, 0, positive=True)
+    line = unquote(pair_cards.sparkline(trail, 0, positive=True))
     assert 'points="0.0,24.0 50.0,12.0 100.0,0.0"' in line  # log(1 + step) of 3 is twice that of 1
     assert "Cosine -1.00 at step 0, 1.00 at step 3" in line
     assert pair_cards.sparkline(ScoreTrail(np.array([4]), np.array([[0.5]])), 0, positive=True) == ""

@@ -2,18 +2,22 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.diagnostics.summarise import summarise
 from models.engine.checkpoint import purge
 from models.engine.forks import Branch, tree
 from models.engine.history import DAYS
 from models.engine.player import Player
 from models.engine.registry import Boards, QuotaError
+from models.engine.remote import Remote
 from models.settings import Settings
 from models.training.config import FORK, LOSS, Event, RunConfig
+from tests.diagnostics.helpers import trained
 from tests.engine.helpers import eventually, plain, settled, small, state_of
 
 
@@ -154,3 +158,18 @@ def test_old_boards_on_disk_go_and_open_ones_stay(tmp_path: Path) -> None:
     assert purge(tmp_path, ["open"], time.time()) == ["old"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "open"]
     eventually(lambda: not (tmp_path / "old").exists())
+
+
+def test_what_a_fork_shares_with_its_parent_is_not_looked_at_anew(boards: Boards) -> None:
+    """A fork is rebuilt from an older state: a look on the way must not undo the moments of its parent."""
+    made = summarise(trained(3))
+    lane = Remote(boards._engine, "lane-9", small(0.1))
+    for step in (0, 5, 9):
+        lane.show(replace(made, step=step))
+    parents, lane.shared = lane.seen.kept, 9
+    lane.show(replace(made, step=5))
+    assert lane.seen.kept == parents
+    assert lane.summary is not None
+    assert lane.summary.step == 5
+    lane.show(replace(made, step=12))
+    assert lane.seen.steps == (0, 5, 9, 12)
