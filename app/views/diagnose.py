@@ -1,5 +1,6 @@
 """Diagnose: three doors for a checkpoint of one's own, and what is wrong with it, worst first."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -35,7 +36,7 @@ FILES = {
 BESIDE: dict[str, tuple[tuple[str, str, list[str]], ...]] = {
     "embeddings": (
         ("labels", "Labels, if they are in another file", list(arrays.ACCEPTED)),
-        ("pairs", "or pairs of rows", list(table.ACCEPTED)),
+        ("pairs", "Or pairs of rows, and whether each matches", list(table.ACCEPTED)),
     ),
     "scores": (),
     "model": (
@@ -43,8 +44,15 @@ BESIDE: dict[str, tuple[tuple[str, str, list[str]], ...]] = {
         ("labels", "Labels, if they are in another file", list(arrays.ACCEPTED)),
     ),
 }
+MORE = {
+    "embeddings": "Labels or pairs in another file; other checkpoints",
+    "scores": "Other checkpoints",
+    "model": "Data to embed, labels, other checkpoints",
+}
+Brings = tuple[str, Callable[[], Given]]  # a name that tells these files from others, and the files
 STYLE = """
 .stMainBlockContainer { padding-bottom: 2rem; }
+.files a { margin-right: 1rem; }
 [class*="st-key-finding-"] p, [class*="st-key-diagnose"] p { overflow-wrap: anywhere; }
 [class*="st-key-finding-"] { font-size: 0.92rem; }
 """
@@ -74,45 +82,48 @@ def page() -> None:
         _shown(case)
 
 
-def _files(door: str) -> tuple[str, Given] | None:
-    """What lies in the boxes, or the sample that was pressed, with a name that tells one from another."""
+def _files(door: str) -> Brings | None:
+    """What lies in the boxes, or the sample that was pressed."""
     label, kinds = FILES[door]
+    types = [kind[1:] for kind in kinds]
     with st.container(key="diagnose-files"):
-        boxes = st.columns(2)
-        main = boxes[0].file_uploader(
-            label, [kind[1:] for kind in kinds], key=f"diagnose-file-{door}", on_change=_drop_sample,
-            help="Up to 200 MB. Larger: `python -m app diagnose FILE`, which streams.",
-        )  # fmt: skip
-        beside: dict[str, Any] = {}
-        for place, (role, words_, types) in enumerate(BESIDE[door]):
-            box = boxes[(place + 1) % 2].file_uploader(
-                words_, [kind[1:] for kind in types], key=f"diagnose-{role}-{door}"
+        main = st.file_uploader(label, types, key=f"diagnose-file-{door}", on_change=_drop_sample)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button("Try a sample", key=f"diagnose-try-{door}", on_click=partial(state.put, SAMPLE, door),
+                      help="A small encoder trained here on digits, with a fault planted in it.")  # fmt: skip
+            st.caption("More than 200 MB: `python -m app diagnose FILE --out DIR` reads it without this page.")
+        with st.expander(MORE[door], key=f"diagnose-more-{door}"):
+            beside = {role: st.file_uploader(said, [kind[1:] for kind in accepted], key=f"diagnose-{role}-{door}")
+                      for role, said, accepted in BESIDE[door]}  # fmt: skip
+            others = st.file_uploader(
+                "Other checkpoints of the same items, oldest first: before and after, or A and B",
+                types,
+                accept_multiple_files=True,
+                key=f"diagnose-against-{door}",
             )
-            beside |= {} if box is None else {role: box}
-        others = st.file_uploader(
-            "Other checkpoints of the same items, oldest first: before and after, or A and B",
-            [kind[1:] for kind in kinds], accept_multiple_files=True, key=f"diagnose-against-{door}",
-        )  # fmt: skip
-    st.button("Try a sample", key=f"diagnose-try-{door}", on_click=partial(state.put, SAMPLE, door),
-              help="A small encoder trained here on digits, with a fault planted in it.")  # fmt: skip
     if state.get(SAMPLE) == door:
         return _sample(door)
     if main is None:
         return None
-    token = "/".join([door, main.file_id, *(box.file_id for box in (*beside.values(), *others))])
-    return token, Given(
-        (main.name, main.getvalue()),
-        door if door != "embeddings" else "",
-        {role: (box.name, box.getvalue()) for role, box in beside.items()},
-        tuple((box.name, box.getvalue()) for box in others),
+    given = {role: box for role, box in beside.items() if box is not None}
+    token = "/".join([door, main.file_id, *(box.file_id for box in (*given.values(), *others))])
+    return token, lambda: Given(
+        _content(main),
+        "" if door == "embeddings" else door,
+        {role: _content(box) for role, box in given.items()},
+        tuple(map(_content, others)),
     )
+
+
+def _content(box: Any) -> tuple[str, bytes]:
+    return box.name, box.getvalue()
 
 
 def _drop_sample() -> None:
     state.put(SAMPLE, None)
 
 
-def _sample(door: str) -> tuple[str, Given] | None:
+def _sample(door: str) -> Brings | None:
     """The sample, made once by a side worker however many sessions press it."""
     assert door in SAMPLES
     answer = questions().ask(("diagnose-sample", door), diagnosing.sample, lambda: (door,))
@@ -125,7 +136,7 @@ def _sample(door: str) -> tuple[str, Given] | None:
         return None
     files = list(answer.value.items())
     beside = {"data": files[1]} if len(files) > 1 else {}
-    return f"sample/{door}", Given(files[0], "" if door == "embeddings" else door, beside)
+    return f"sample/{door}", lambda: Given(files[0], "" if door == "embeddings" else door, beside)
 
 
 def _loss() -> Asked:
@@ -161,7 +172,7 @@ def _number(loss: str, knob: Knob) -> float:
     )  # fmt: skip
 
 
-def _case(given: tuple[str, Given] | None, asked: Asked) -> Case | None:
+def _case(given: Brings | None, asked: Asked) -> Case | None:
     """The session's case: a new one for other files, measured anew for another loss."""
     token, case = state.get(CASE, (None, None))
     if given is None:
@@ -172,7 +183,7 @@ def _case(given: tuple[str, Given] | None, asked: Asked) -> Case | None:
     if token != given[0]:
         if case is not None:
             case.cancel()
-        case = Case(given[1], asked)
+        case = Case(given[1](), asked)
         state.put(CASE, (given[0], case))
     elif case.asked != asked:
         case.measure(asked)
@@ -223,7 +234,7 @@ def _progress(case: Case) -> None:
             st.rerun()
         what, share = case.doing()
         with st.container(horizontal=True, vertical_alignment="center", key="diagnose-progress"):
-            st.progress(min(share, 1.0), text=what)
+            st.progress(min(share, 1.0), text=diagnose_result.plain(what))
             st.button("Cancel", key="diagnose-cancel", on_click=case.cancel)
 
     look()

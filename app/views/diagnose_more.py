@@ -39,7 +39,7 @@ def trial(case: Case, finding: Mapping[str, Any]) -> None:
     ways = _ways(asked, change)
     _answered(
         questions().ask(key, diagnosing.trial, lambda: (case.kept, *ways)),
-        partial(_told, finding),
+        _told,
         "Training both ways, three seeds each",
     )
 
@@ -83,12 +83,16 @@ def wait() -> None:
     look()
 
 
-def _told(finding: Mapping[str, Any], found: Trial) -> None:
+def _told(found: Trial) -> None:
     colour = {"confirmed": "green", "refuted": "red"}.get(found.outcome, "gray")
-    st.markdown(f"Tried: :{colour}-badge[{found.outcome}] {found.verdict.sentence}")
+    by = found.verdict
+    st.markdown(
+        f"Tried: :{colour}-badge[{found.outcome}] {MEASURES[found.measure]} {by.difference:+.4f} "
+        f"({by.low:+.4f} to {by.high:+.4f}), advised minus now."
+    )
     st.caption(
-        f"{MEASURES[found.measure]} of held-out items, three seeds, equal batches; a head on your embeddings stands in "
-        "for the whole training."
+        "Of held-out items, three seeds, equal batches, 95 % interval; a head on your embeddings stands in for the "
+        "whole training."
     )
 
 

@@ -90,10 +90,11 @@ def _panels(result: Result) -> None:
     brushed = _held(result)
     if brushed is not None:
         st.caption(f"Marked: {brushed.pairs:,} pairs, {brushed.share_of_pairs:.2%} of all that were looked at.")
-    for name in shown_panels(result):
-        with st.container(border=True, key=f"panel-{name}"):
-            st.markdown(f"**{MODULES[name].TITLE}**", help=MODULES[name].HELP)
-            _panel(name, result, brushed)
+    with st.grid(2, min_column_width=320, border=True, key="diagnose-grid"):
+        for name in shown_panels(result):
+            with st.container(key=f"panel-{name}"):
+                st.markdown(f"**{MODULES[name].TITLE}**", help=MODULES[name].HELP)
+                _panel(name, result, brushed)
     for name, why in result.views[0].absent.items():
         st.caption(f"{MODULES[name].TITLE if name in MODULES else 'Curves over steps'}: {why}")
 
