@@ -40,11 +40,14 @@ def bar(lab: Lab, view: View) -> View:
 def _slider(held: Clock) -> None:
     options = (*held.offered, LIVE)
     at = LIVE if held.at is None else nearest(held.offered, held.at)
-    if state.get(CURSOR) != at:
+    if state.get(CURSOR, LIVE) != at:
         state.put(CURSOR, at)
     st.select_slider(
         "Step shown in all panels",
         options,
+        # Said at every run: of two runs that come close together the browser may see the second alone, and would then
+        # start at the first of the options.
+        value=LIVE,
         key=CURSOR,
         format_func=lambda step: "live" if step == LIVE else str(step),
         on_change=partial(_go, held),
