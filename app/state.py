@@ -143,6 +143,11 @@ def get(key: str, default: Any = None) -> Any:
     return st.session_state.get(key, default)
 
 
+def known(key: str) -> bool:
+    """True once anything was put there."""
+    return key in st.session_state
+
+
 def choice(key: str, default: Any) -> Any:
     """A widget's value by key, kept while the widget is not drawn: Streamlit forgets it then."""
     kept = page().choices

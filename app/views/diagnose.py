@@ -61,6 +61,8 @@ STYLE = """
 def page() -> None:
     """Doors, what was read, and what was found."""
     st.html(f"<style>{STYLE}</style>")
+    if not state.known(SAMPLE) and state.address_field("sample") == "embeddings":
+        state.put(SAMPLE, "embeddings")  # a link that shows at once what comes out here
     st.markdown("### Diagnose a checkpoint of your own")
     st.caption("Is the model sick, and is it the loss? Nothing leaves this machine.")
     door = str(

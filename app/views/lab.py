@@ -33,6 +33,8 @@ CROWD, TICK_CROWDED = 12, 1.0  # more sessions than this share one processor bet
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
 STYLE = """
 .stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
+.journeys { display: flex; gap: 1rem; flex-wrap: wrap; font-size: 0.875rem; }
+.journeys a { color: inherit; text-decoration: underline; }
 /* The first charts are to be seen without scrolling. */
 .stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
 .stVerticalBlock:has(> .stLayoutWrapper .st-key-grid) { gap: 0.5rem; }
@@ -57,6 +59,10 @@ STYLE = """
 @media (max-width: 640px) { .st-key-clock > .st-key-cursor { flex: 1 0 100%; } }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 """
+JOURNEYS = (  # a click from a result each; the third is the page itself
+    '<nav class="journeys"><a href="lessons?lesson=what-temperature-does" target="_self">What does temperature do?</a> '
+    '<a href="diagnose?sample=embeddings" target="_self">Is my checkpoint sick?</a></nav>'
+)
 SHOWN_KNOBS = 2  # knobs of a lane that stand open, of a mixture its weights; the rest is one click away
 
 
@@ -84,6 +90,7 @@ def _header(view: View) -> None:
             st.caption("Live: these lanes train on this machine, from the same weights, batches and views.")
         else:
             st.caption("This is a recording of a real run. Press **Space** (or Play) to train it live.")
+            st.html(JOURNEYS)
 
 
 def _toolbar(lab: Lab, view: View) -> None:
