@@ -11,8 +11,11 @@ from streamlit.testing.v1 import AppTest
 from app import startup
 from app.background import Questions
 from app.diagnosing import Asked, Case, Given, advised
-from models.checkpoint import planted
+from models.checkpoint import Material, planted
+from models.checkpoint.frozen import Frozen, Standing
+from models.checkpoint.try_it import Trial, Way
 from models.diagnostics.all_pairs import Progress
+from models.diagnostics.verdict import compare_seeds
 from models.engine import diagnosing
 from models.engine.diagnosing import said
 from tests.app.boards import LocalBoards
@@ -47,6 +50,7 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self.busy, self.asked = False, list[str]()
+        self.canned: dict[str, Any] = {}  # answers that would take seconds, by name of the work
         self.last: Future | None = None
 
     def keep(self, value: Any) -> Any:
@@ -60,6 +64,8 @@ class LocalEngine:
         if self.busy:
             self.last = Future("pending")
             return self.last
+        if work.__name__ in self.canned:
+            return Future("finished", self.canned[work.__name__](*arguments))
         try:
             return Future("finished", work(*arguments))
         except ValueError as error:
@@ -202,6 +208,40 @@ def test_another_checkpoint_is_compared_on_the_same_items(engine: LocalEngine, t
     assert [view.summary.label for view in case.result.views] == ["new.npz", "old.npz"]
     assert case.result.told["changes"][0]["before"] == "old.npz"
     assert list((tmp_path / "uploads").iterdir()) == []  # nothing that was uploaded stays
+
+
+def test_advice_is_tried_with_its_pairs_masked(page: AppTest, engine: LocalEngine) -> None:
+    tried: list[tuple[Any, Any]] = []
+
+    def trial(material: Material, now: Way, then: Way) -> Trial:
+        tried.append((now, then))
+        before, after = (0.5, 0.52, 0.51), (0.6, 0.62, 0.61)
+        verdict = compare_seeds(list(before), list(after), "recall@1", ("now", "advised"))
+        return Trial(now, then, "recall_at_1", before, after, before, verdict, ("a", "b", "c"))
+
+    engine.canned["trial"] = trial
+    page.selectbox(key="diagnose-loss").set_value("infonce")
+    page = dropped(sound(page.run()), npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    page = press(page, "try-likely_false_negatives")
+    now, then = tried[0]
+    assert (now.masked, now.loss, then.knobs) == ((), "infonce", now.knobs)
+    told = next(one for one in case_of(page).result.told["findings"] if one["key"] == "likely_false_negatives")  # type: ignore[union-attr]
+    assert [list(pair) for pair in then.masked] == told["pairs"]
+    assert len(then.masked) > 0
+    assert "green-badge[confirmed] recall@1 +0.1000" in text(page)
+
+
+def test_all_losses_stand_on_the_frozen_embeddings(page: AppTest, engine: LocalEngine) -> None:
+    def standings(material: Material, loss: str | None) -> Frozen:
+        rows = [Standing("infonce", 0.7, 0.8, 1.0, 1.0), Standing("triplet", 0.2, float("nan"), 0.1, 0.4)]
+        return Frozen(loss or "", np.arange(4), tuple(rows), None, "")  # type: ignore[arg-type]
+
+    engine.canned["standings"] = standings
+    page = dropped(page, npz(embeddings=Z, labels=Y), "mine.npz")
+    page = press(page, "diagnose-standings")
+    frame = next(part.value for part in page.dataframe if "loss" in part.value.columns)
+    assert frame["loss"].tolist() == ["InfoNCE", "Triplet"]
+    assert frame["gradient agrees with yours"].tolist() == [1.0, 0.4]
 
 
 def test_advice_is_turned_into_what_can_be_tried() -> None:
