@@ -1,12 +1,11 @@
 """Loss against score: what the real loss makes of one anchor if a single score moved and all others stayed."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
 from models.catalogue import find
-from models.diagnostics.anchor_symbols import Formula, formula
+from models.diagnostics.anchor_curve import AnchorLoss, ScoreCurve
+from models.diagnostics.anchor_symbols import formula
 from models.diagnostics.anchor_terms import LOSSES, Knobs, Row, anchor_losses, anchor_share, row_of
 from models.diagnostics.look import Look
 from models.geometry import Scores
@@ -14,32 +13,6 @@ from models.sensitivity import value_and_weights
 from models.spec import Value
 
 POINTS = 81  # of a curve
-
-
-@dataclass(frozen=True, eq=False)
-class ScoreCurve:
-    """The anchor's term against one candidate's score, all other scores frozen."""
-
-    column: int  # position of the candidate
-    positive: bool
-    grid: np.ndarray  # (POINTS,) cosines from -1 to 1
-    value: np.ndarray  # (POINTS,) in the unit of the anchor's own term
-    score: float  # where the candidate stands now
-    slope: float  # of the term there, as the optimiser sees it
-    weight: float  # the same in the reduced loss: what the panels show
-
-
-@dataclass(frozen=True, eq=False)
-class AnchorLoss:
-    """One anchor's term of the loss, by the loss itself. Without curves, `why_not` says why."""
-
-    anchor: int  # position
-    value: float
-    share: float  # what the term counts for in the reduced loss
-    curves: tuple[ScoreCurve, ...]  # of a positive and of a negative
-    formula: Formula | None
-    held: str  # what the loss holds constant in its gradient, so that a tangent need not touch its curve; may be empty
-    why_not: str = ""
 
 
 def usual_anchor(look: Look, knobs: Knobs) -> int:
