@@ -58,11 +58,11 @@ def anchor_share(look: Look, anchor: int, knobs: Knobs) -> float:
     pos, neg = look.read_pos, look.read_neg
     each = np.count_nonzero(pos, axis=1)
     if look.loss == "infonce":
-        return float(each[anchor] / max(each.sum(), 1))
+        return float(each[anchor]) / max(int(each.sum()), 1)
     if look.loss == "supcon":
-        return 1.0 / max(np.count_nonzero(each), 1)
+        return 1.0 / max(int(np.count_nonzero(each)), 1)
     if look.loss == "circle":
-        return 1.0 / max(np.count_nonzero((each > 0) & neg.any(axis=1)), 1)
+        return 1.0 / max(int(np.count_nonzero((each > 0) & neg.any(axis=1))), 1)
     reduction = knobs.get("reduction", "sum") if look.loss == "triplet" else "sum"
     if reduction == "mean":
         return 1.0 / max(int((each * np.count_nonzero(neg, axis=1)).sum()), 1)
