@@ -21,6 +21,7 @@ from models.selection import ItemSet, PairList, Selection
 from models.spec import Value
 
 OPEN, ANCHOR, SYMBOL = "formula-open", "formula-anchor", "formula-symbol"
+STYLE = "<style>.st-key-formula .katex-display { overflow: auto hidden; }</style>"  # on a phone it is scrolled
 Given = tuple[tuple[str, Value], ...]  # the knobs of a lane, as a key
 
 
@@ -68,6 +69,7 @@ def _lane(lab: Lab, view: View, lane: int, look: Look) -> None:
     if found.formula is None:
         _weights_alone(look, anchor, found)
         return
+    st.html(STYLE)
     st.latex(found.formula.tex)
     _symbols(lab, lane, look, found, found.formula)
     _picture(look, found, names)
