@@ -10,7 +10,7 @@ import streamlit as st
 from app import brushing, items, state
 from app.live import Lab
 from app.view import View
-from app.views import lab_brush, lab_extras
+from app.views import lab_brush, lab_extras, lab_formula
 from components import pair_cards, theme
 from components.pair_cards import Names, Pictures
 from models.diagnostics.cards import Cards, cards, nearest
@@ -35,6 +35,7 @@ def under(lab: Lab, view: View) -> None:
     if found is not None:
         _brushed(lab, view, found)
         _passport(lab, view)
+    lab_formula.section(lab, view)
     _threshold(lab, view)
 
 

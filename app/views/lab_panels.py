@@ -184,21 +184,25 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
         # sentence with the numbers stands beside the chart, for screen readers.
         alt=lab_readings.title(name, view.summaries, panel),
         width="stretch",
-        **_dragging(name, panel, lab),
+        **_dragging(name, panel, lab, view),
     )
     spoken = drawn.sentence(panel, view.summaries, lab_readings.telling(panel, options, SPOKEN_OPTIONS))
     st.html(f'<span class="spoken">{escape(spoken)}</span>')
 
 
 def _chart_key(name: str, panel: Any, lab: Lab) -> str:
-    return f"chart-{name}-{lab.page.brushes}" if panel in DRAGGED else f"chart-{name}"
+    return f"chart-{name}-{lab.page.brushes}" if panel in (*DRAGGED, class_matrix) else f"chart-{name}"
 
 
-def _dragging(name: str, panel: Any, lab: Lab) -> dict[str, Any]:
-    """What makes a stretch of the chart a brush."""
+def _dragging(name: str, panel: Any, lab: Lab, view: View) -> dict[str, Any]:
+    """What makes a stretch of the chart, or a cell of its matrix, a brush."""
+    key = _chart_key(name, panel, lab)
+    if panel is class_matrix:
+        labels = [None if lane.classes is None else lane.classes.label for lane in view.summaries]
+        return {"on_select": partial(lab_brush.cell, lab, key, labels), "selection_mode": [class_matrix.CELL]}
     if panel not in DRAGGED:
         return {}
-    dragged = partial(lab_brush.drag, lab, name, _chart_key(name, panel, lab))
+    dragged = partial(lab_brush.drag, lab, name, key)
     return {"on_select": dragged, "selection_mode": [STRETCH]}
 
 
