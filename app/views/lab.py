@@ -16,6 +16,7 @@ from app.views import (
     lab_forms,
     lab_methods,
     lab_mixtures,
+    lab_numbers,
     lab_own,
     lab_panels,
     lab_radar,
@@ -263,8 +264,8 @@ def _live(lab: Lab, interval: float) -> None:
             if lab.page.refusal():
                 st.error(lab.page.refusal())
         shown = lab_clock.bar(lab, view)
-        lab_panels.numbers(lab, shown)
-        lab_panels.verdict(lab, shown)
+        lab_numbers.numbers(lab, shown)
+        lab_numbers.verdict(lab, shown)
         lab_brush.bar(lab, shown)
         lab_panels.grid(lab, shown)
         lab_cards.under(lab, shown)
