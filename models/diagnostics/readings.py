@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from models.diagnostics.summary import MarginProfile, Summary, WeightProfile
 
@@ -76,12 +77,27 @@ def _f1(margins: MarginProfile) -> float:
     return float(2 * hit / found) if found > 0 else NAN
 
 
+def _class_order(summary: Summary) -> float:
+    """Spearman's correlation, over pairs of different classes, of mean cosine with minus the distance of labels."""
+    profile = summary.classes
+    if profile is None or len(profile.label) < 3:
+        return NAN
+    one, other = np.triu_indices(len(profile.label), k=1)
+    known = np.isfinite(profile.similarity[one, other]) & (profile.label[one] >= 0) & (profile.label[other] >= 0)
+    near = profile.similarity[one, other][known]
+    apart = np.abs(profile.label[one] - profile.label[other])[known]
+    return float(spearmanr(near, -apart).statistic) if known.sum() > 2 and np.ptp(near) > 0 else NAN
+
+
 READINGS: dict[str, Reading] = {
     "auc": Reading("AUC of seen classes", "share of pairs", lambda s: s.roc.auc),
     "auc_unseen": Reading(
         "AUC of classes never trained on",
         "share of pairs",
         lambda s: NAN if s.roc_unseen is None else s.roc_unseen.auc,
+    ),
+    "tpr_001": Reading(
+        "positive pairs found at one false accept in a thousand", "share of pairs", lambda s: float(s.roc.tpr_at[2])
     ),
     "recall_at_1": Reading("recall@1", "share of items", lambda s: s.neighbours.recall_at_1),
     "map_at_r": Reading("MAP@R", "share", lambda s: s.neighbours.map_at_r),
@@ -90,6 +106,7 @@ READINGS: dict[str, Reading] = {
     "tolerance": Reading("tolerance", "cosine", lambda s: s.plane.tolerance),
     "alignment": Reading("alignment", "squared distance", lambda s: s.plane.alignment),
     "overlap": Reading("overlap of the two histograms", "share", lambda s: s.scores.overlap),
+    "class_order": Reading("rank correlation of nearness of two classes with their order", "correlation", _class_order),
     "effective_rank": Reading("effective rank", "directions", lambda s: s.spectrum.effective_rank),
     "effective_negatives": Reading(
         "effective negatives of an anchor", "negatives", _weight(lambda w: w.effective_negatives)
