@@ -79,7 +79,8 @@ def _told(lab: Lab, view: View, found: brushing.Shown | None) -> str:
         return f"**Brush:** {what}"
     name = f"{selection.name}: " if selection.name else ""
     shares = brushing.share_words(found)
-    return f"**{name}{found.own.pairs:,} pairs**: {what} at step {found.home.step}{': ' if shares else ''}{shares}"
+    count = f"{found.own.pairs:,} pair{'' if found.own.pairs == 1 else 's'}"
+    return f"**{name}{count}**: {what} at step {found.home.step}{': ' if shares else ''}{shares}"
 
 
 def _choices(lab: Lab, view: View) -> None:

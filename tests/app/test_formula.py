@@ -47,12 +47,12 @@ def test_a_symbol_brushes_its_pairs_and_keeps_its_anchor(opened: Opener, boards:
     mine, other = (int(look.item[k]) for k in (found.anchor, hardest.column))
     held = page.query_params["brush"]
     assert from_text(held if isinstance(held, str) else held[0]).brush == PairList(((mine, other),))
-    assert "**1 pairs**: listed pairs" in said(page)
+    assert "**1 pair**: listed pairs" in said(page)
     assert f"= **{hardest.score:.3g}**: score of the hardest negative k" in said(page)
     assert "(whose symbol was chosen)" in said(page)
     page = sound(page.pills(key="formula-symbol").set_value("temperature").run())
     assert "Its control stands on the card of the lane" in said(page)
-    assert "**1 pairs**: listed pairs" in said(page)
+    assert "**1 pair**: listed pairs" in said(page)
     page = sound(press(page, "formula-largest").run())  # the looks come with the next tick
     assert "(largest loss)" in said(page)
     assert "brush" not in page.query_params

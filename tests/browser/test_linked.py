@@ -76,7 +76,7 @@ def test_a_card_opens_a_passport_and_a_symbol_brushes_its_pair(lab: LabPage) -> 
     before = lab.picture("scores")
     formula.get_by_role("radio").or_(formula.locator("[data-testid^=stBaseButton-pills]")).first.focus()
     lab.page.keyboard.press("Space")
-    lab.until(lambda: told(lab).startswith("1 pairs: listed pairs"), "the pair of the symbol")
+    lab.until(lambda: told(lab).startswith("1 pair: listed pairs"), "the pair of the symbol")
     lab.until(lambda: "score of the positive j" in formula.inner_text(), "what the symbol is")
     lab.until(lambda: lab.picture("scores") != before, "the pair in the histogram")
 
