@@ -15,6 +15,8 @@ MODULES = {
     "curves": "curves",
     "statistics": "score_statistics",
     "spectrum": "spectrum",
+    "mixture": "mixture",
+    "classes": "class_matrix",
 }
 
 

@@ -8,12 +8,12 @@ import nbformat
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.address import from_query
+from app.address import PANELS, from_query
 from app.lesson import Lesson, Place, Question
 from app.lesson_file import lessons
 from app.lesson_grade import grade
 from app.lesson_trials import Measured
-from app.notebook import file_name, notebook
+from app.notebook import MODULES, file_name, notebook
 from app.views.lessons import parts
 from tests.app.boards import LocalBoards
 from tests.app.drawn import press, sound
@@ -124,6 +124,10 @@ def test_the_lab_opens_with_the_same_runs(boards: LocalBoards, lesson: Lesson) -
     shared = {(run.config.data, run.config.pairing, run.config.encoder, run.config.sampler) for run in lesson.runs}
     assert bool(left_out) == (len(shared) > 1)
     assert setup.panels == lesson.panels
+
+
+def test_a_notebook_can_draw_every_panel() -> None:
+    assert set(MODULES) == set(PANELS)
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.slug)
