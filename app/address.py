@@ -255,11 +255,11 @@ class _Reader:
         step, _, knob_path = name.partition("@")
         where, _, knob_name = knob_path.partition(".")
         try:
-            key = getattr(config, where).key if where in ("loss", "optimiser") else ""
-            knobs = {knob.name: knob for knob in part_knobs(where, key)} if key else {}
-            parsed = _parse(knobs[knob_name], value) if knob_name in knobs else value
             if not step.isdecimal():
                 raise ValueError(f"the step must be a whole number, got {step[:40]!r}")
+            keys = {"loss": config.turn_at(int(step))[1], "optimiser": config.optimiser.key} if knob_name else {}
+            knobs = {knob.name: knob for knob in part_knobs(where, keys[where])} if where in keys else {}
+            parsed = _parse(knobs[knob_name], value) if knob_name in knobs else value
             return config.with_event(Event(int(step), knob_path, parsed))
         except ValueError as error:
             self.problem(f"lane={config.loss.key};{item}", error, "no such change")

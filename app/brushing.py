@@ -92,6 +92,16 @@ def boxed(box: Mapping[str, Any], cells: Sequence[tuple[int, tuple[int, int]]]) 
     return lane, heat_block(n, height, spans[0], spans[1])
 
 
+def clicked_cell(points: Sequence[Mapping[str, Any]], labels: Sequence[np.ndarray]) -> tuple[int, ClassCell] | None:
+    """(lane, cell) of a click on the matrices of classes; None where none is held. labels: classes, lane by lane."""
+    if not points:
+        return None
+    point = points[-1]
+    lane = theme.LETTERS.index(str(point["lane"]))
+    anchor, candidate = (int(labels[lane][int(point[name])]) for name in ("at", "place"))
+    return lane, ClassCell(anchor, candidate)
+
+
 def lassoed_items(groups: Sequence[Mapping[str, Any]], rows: Sequence[np.ndarray]) -> tuple[int, ...]:
     """Ids of the items within a lasso on the map. rows: ids in every dataset of the map, series by series."""
     found = [

@@ -20,6 +20,7 @@ from models.diagnostics.summary import Points, Summary
 from models.training.config import Part
 
 KEPT = 512  # pictures in memory, some tens of kilobytes each
+_LONG, _CODES = 800, 127  # bytes of a column of texts from which a list of them is shorter; texts that int8 can number
 Options = tuple[tuple[str, Any], ...]
 
 
@@ -55,7 +56,7 @@ def _key(options: dict[str, Any]) -> Options:
 
 @lru_cache(maxsize=KEPT)
 def _rows(panel: Any, shown: tuple[Summary, ...], options: Options) -> pa.Table:
-    return theme.wire(panel.rows(shown, **dict(options)))
+    return _named_once(theme.wire(panel.rows(shown, **dict(options))))
 
 
 @lru_cache(maxsize=KEPT)
@@ -80,5 +81,22 @@ def _map_option(shown: tuple[Summary, ...], data: Part, brushed: Lanes, lasso: b
         lasso=lasso,
     )
     for dataset in option["dataset"]:
-        dataset["source"] = pa.Table.from_pandas(dataset["source"], preserve_index=False)
+        dataset["source"] = _plain(pa.Table.from_pandas(dataset["source"], preserve_index=False))
     return option
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Without what only pandas reads, and with texts of short offsets: fewer bytes at every tick."""
+    short = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in table.schema]
+    return table.cast(pa.schema(short))
+
+
+def _named_once(table: pa.Table) -> pa.Table:
+    """Long columns of few different texts as numbers and a list of the texts."""
+    columns = {name: table.column(name) for name in table.column_names}
+    for name, column in columns.items():
+        if pa.types.is_string(column.type) and column.nbytes > _LONG:
+            coded = column.combine_chunks().dictionary_encode()
+            if len(coded.dictionary) <= _CODES:
+                columns[name] = coded.cast(pa.dictionary(pa.int8(), pa.string()))
+    return pa.table(columns)

@@ -1,6 +1,6 @@
 """What a lesson consists of: runs, questions, claims, and prose with places for what moves."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from models.training.config import RunConfig
 
@@ -86,6 +86,12 @@ class Lesson:
     def measures(self) -> tuple[str, ...]:
         """Every measure that a claim or a question reads."""
         return tuple(dict.fromkeys([c.measure for c in self.claims] + [q.measure for q in self.questions]))
+
+    def side_by_side(self) -> tuple[Run, ...]:
+        """The runs that the lab can train beside the first: its lanes share all but the loss and its methods."""
+        first = self.runs[0].config
+        own = {"loss": first.loss, "methods": first.methods, "events": first.events}
+        return tuple(run for run in self.runs if replace(run.config, **own) == first)  # type: ignore[arg-type]
 
     def question(self, name: str) -> Question:
         """A question by name."""

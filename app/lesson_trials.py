@@ -136,7 +136,23 @@ def keep_replay(folder: Path, lesson: Lesson, frames: Sequence[Summary]) -> None
     """Write the recording of a lesson."""
     path = replay_path(folder, lesson)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_summaries(path, frames)
+    save_summaries(path, [lean(frame, classes="classes" in lesson.panels) for frame in frames])
+
+
+def lean(frame: Summary, *, classes: bool) -> Summary:
+    """Without what no lesson draws: the heat map, the curve of unseen classes, and the replicates behind intervals.
+
+    classes: keep the matrix of classes, for a lesson with that panel.
+    """
+    none = np.empty(0, np.float32)
+    unseen, weights = frame.roc_unseen, frame.weights
+    return replace(
+        frame,
+        classes=frame.classes if classes else None,
+        roc=replace(frame.roc, replicates=none),
+        roc_unseen=unseen and replace(unseen, fpr=none, tpr=none, threshold=none, replicates=none),
+        weights=weights and replace(weights, heat=np.empty((0, 0), np.float32), heat_class=none.astype(np.int64)),
+    )
 
 
 def save(path: Path, found: Mapping[str, Measured]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from app import startup, state
 from app.address import PRESETS, Setup
+from app.clock import Clock
 from app.view import LaneView, View, frame_number, live_lane, recording
 from models.diagnostics.slow_step import SlowStep
 from models.engine.quota import QuotaError
@@ -66,6 +67,7 @@ class Lab:
             return False
         state.watch(str(self.page.board))
         self.page.round += 1
+        self.page.clock = Clock()
         if self.page.speed is not None:
             self.set_speed(self.page.speed)
         return True
@@ -109,7 +111,9 @@ class Lab:
         for index, frames in enumerate(recording()):
             shown = frames[frame_number(time.monotonic() - self.page.opened, len(frames))]
             config = RunConfig.from_json(shown.config)
-            lanes.append(LaneView(f"r{index}", config, "recording", "", shown.step, shown, frames[0], {}, 0.0))
+            lanes.append(
+                LaneView(f"r{index}", config, "recording", "", shown.step, shown, frames[0], {}, 0.0, kept=frames)
+            )
         return View(tuple(lanes), False, True, lanes[0].step, "")
 
     def go_live(self, setup: Setup | None = None, play: bool = True) -> bool:
@@ -164,7 +168,7 @@ class Lab:
 
     def change(self, setup: Setup, play: bool | None = None) -> None:
         """Other data, encoder, seed and the like: all lanes start anew from the same weights and batches."""
-        self.page.setup, self.page.round = setup, self.page.round + 1
+        self.page.setup, self.page.round, self.page.clock = setup, self.page.round + 1, Clock()
         player = self.player
         if player is None:
             self.go_live()
@@ -222,6 +226,13 @@ class Lab:
             self.go_live(replace(setup, lanes=(*setup.lanes[:index], config, *setup.lanes[index + 1 :])))
         else:
             self.attempt(lambda: player.change_lane(lane.id, config))
+
+    def fork(self, lane: str, step: int, loss: str | None, knobs: dict[str, Value], rate: float | None) -> bool:
+        """A new lane that leaves this one at a step; True if there is. A press that is delivered twice counts once."""
+        player = self.player
+        if player is None or not state.fresh("fork"):
+            return False
+        return self.attempt(lambda: player.fork(lane, step, loss=loss, knobs=knobs, rate=rate))
 
     def remove_lane(self, lane: LaneView, index: int) -> None:
         """Take one lane away; the last one stays."""

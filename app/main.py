@@ -19,6 +19,7 @@ def main() -> None:
     pages = [
         st.Page(_lab, title="Lab", icon=":material/science:", default=True),
         st.Page(_lessons, title="Lessons", icon=":material/school:", url_path="lessons"),
+        st.Page(_diagnose, title="Diagnose", icon=":material/troubleshoot:", url_path="diagnose"),
         st.Page(_catalogue, title="Catalogue", icon=":material/menu_book:", url_path="catalogue"),
     ]
     chosen = st.navigation(pages, position="top")
@@ -39,6 +40,12 @@ def _catalogue() -> None:
     from app.views import catalogue  # the same
 
     catalogue.page()
+
+
+def _diagnose() -> None:
+    from app.views import diagnose  # the same
+
+    diagnose.page()
 
 
 def _lessons() -> None:

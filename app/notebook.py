@@ -15,15 +15,22 @@ MODULES = {
     "curves": "curves",
     "statistics": "score_statistics",
     "spectrum": "spectrum",
+    "mixture": "mixture",
+    "classes": "class_matrix",
 }
 
 
 def notebook(lesson: Lesson) -> str:
     """The notebook as JSON. It runs with the repository as working directory or installed where Python finds it."""
-    cells = [_text(f"# {lesson.title}\n\nPaper: {lesson.paper} (text {lesson.status})."), _code(_setup(lesson))]
+    cells = [text(f"# {lesson.title}\n\nPaper: {lesson.paper} (text {lesson.status})."), code(_setup(lesson))]
     for part in lesson.body:
-        cells += [_text(part)] if isinstance(part, str) else _place(lesson, part)
-    cells.append(_code(_claims(lesson)))
+        cells += [text(part)] if isinstance(part, str) else _place(lesson, part)
+    cells.append(code(_claims(lesson)))
+    return assembled(cells)
+
+
+def assembled(cells: list[dict[str, Any]]) -> str:
+    """Cells as a notebook for Python 3, numbered."""
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"
     about = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -32,12 +39,12 @@ def notebook(lesson: Lesson) -> str:
 
 def _place(lesson: Lesson, place: Place) -> list[dict[str, Any]]:
     if place.kind == "question":
-        return [_text(f"**Predict.** {lesson.question(place.name).text}")]
+        return [text(f"**Predict.** {lesson.question(place.name).text}")]
     if place.kind == "run":
-        return [_code(_training(lesson))]
+        return [code(_training(lesson))]
     if place.kind == "panel":
-        return [_code(f"{MODULES[place.name]}.figure(list(shown.values()))")]
-    return [_text(f"Change `{place.name}` in `CONFIGS` above and run on from there.")]
+        return [code(f"{MODULES[place.name]}.figure(list(shown.values()))")]
+    return [text(f"Change `{place.name}` in `CONFIGS` above and run on from there.")]
 
 
 def _setup(lesson: Lesson) -> str:
@@ -89,9 +96,11 @@ def file_name(lesson: Lesson) -> str:
     return f"{lesson.number:02d}_{lesson.slug}.ipynb"
 
 
-def _text(text: str) -> dict[str, Any]:
-    return {"cell_type": "markdown", "metadata": {}, "source": text}
+def text(source: str) -> dict[str, Any]:
+    """A cell of Markdown."""
+    return {"cell_type": "markdown", "metadata": {}, "source": source}
 
 
-def _code(text: str) -> dict[str, Any]:
-    return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": text}
+def code(source: str) -> dict[str, Any]:
+    """A cell of Python that has not run."""
+    return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source}

@@ -68,6 +68,11 @@ def write_json(path: Path, told: Mapping[str, Any]) -> None:
     _write(path, json.dumps(told, indent=1, allow_nan=False) + "\n")
 
 
+def write_text(path: Path, text: str) -> None:
+    """A text; whole or not at all."""
+    _write(path, text)
+
+
 def write_trace(path: Path, trace: "TraceView") -> None:
     """A row a step: loss and gradient norm of the step that leads on from it, measures where there are some."""
     names = list(trace.measured)

@@ -10,6 +10,7 @@ from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.address import Setup, default_setup, from_query, to_query
+from app.clock import Clock
 from app.files import ticket
 from app.own_data import Upload
 from models.examine import Report
@@ -46,6 +47,7 @@ class PageState:
     own: Report | None = None  # the last examination of a loss written here
     own_drawn: Report | None = None  # the one that stands on the page
     added: int = 0  # lanes added so far: names the box that adds the next
+    clock: Clock = field(default_factory=Clock)  # which step is shown
     round: int = 0  # grows when widgets must be built anew from the setup
 
     def refuse(self, reason: object) -> None:
@@ -139,6 +141,11 @@ def crowd() -> int:
 def get(key: str, default: Any = None) -> Any:
     """A widget's value by key."""
     return st.session_state.get(key, default)
+
+
+def known(key: str) -> bool:
+    """True once anything was put there."""
+    return key in st.session_state
 
 
 def choice(key: str, default: Any) -> Any:

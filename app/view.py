@@ -33,6 +33,7 @@ class LaneView:
     umap: Any = None  # Points of the last UMAP
     umap_step: int = 0  # step that it shows
     raw: Look | None = None  # scores and weights of single pairs, while a brush is held
+    kept: tuple[Summary, ...] = ()  # moments that can be shown again, by rising step
 
 
 def live_lane(lane: Any) -> LaneView:
@@ -50,6 +51,7 @@ def live_lane(lane: Any) -> LaneView:
         lane.umap,
         lane.umap_step,
         lane.raw,
+        lane.kept,
     )
 
 
@@ -63,6 +65,7 @@ class View:
     step: int
     message: str
     board: Any = None  # BoardState of a live board
+    then: int | None = None  # the step that the cursor stands at; None: the latest of every lane
 
     @property
     def summaries(self) -> list[Summary]:
@@ -76,7 +79,7 @@ class View:
 
     @property
     def firsts(self) -> list[Summary]:
-        """Summaries of step 0, lane by lane."""
+        """Summaries that the ghost shows, lane by lane: of step 0, or of the step chosen for it."""
         return [lane.first for lane in self.lanes if lane.summary is not None and lane.first is not None]
 
 
@@ -95,17 +98,17 @@ def frame_number(seconds: float, frames: int) -> int:
 
 def knobs_now(config: RunConfig, step: int) -> dict[str, Value]:
     """Values of the loss knobs at a step, events applied."""
-    values = config.loss.values
-    for event in config.events:
-        where, _, name = event.knob.partition(".")
-        if where == "loss" and event.step <= step:
-            values[name] = event.value
-    return values
+    return config.loss_at(step).values
+
+
+def loss_now(config: RunConfig) -> str:
+    """Key of a lane's loss, the last one where it changed on the way."""
+    return config.folded().loss.key
 
 
 def loss_knobs(config: RunConfig) -> tuple[Knob, ...]:
     """Knobs of a lane's loss."""
-    return part_knobs("loss", config.loss.key)
+    return part_knobs("loss", loss_now(config))
 
 
 def loss_spec(key: str) -> Any:
@@ -121,4 +124,4 @@ def method_spec(key: str) -> MethodSpec:
 
 def lane_name(config: RunConfig) -> str:
     """What a lane is called: `InfoNCE + Momentum queue`."""
-    return " + ".join([loss_spec(config.loss.key).name, *(method_spec(part.key).name for part in config.methods)])
+    return " + ".join([loss_spec(loss_now(config)).name, *(method_spec(part.key).name for part in config.methods)])

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from html import escape
 from math import isfinite
+from urllib.parse import quote
 
 import numpy as np
 
 from components import theme
 from models.diagnostics.cards import Cards
 from models.diagnostics.passport import Passport, Ranked
+from models.diagnostics.trails import ScoreTrail
 
+WIDE, TALL = 100, 24  # of a sparkline's own measure
 Names = Mapping[int, str]
 Pictures = Mapping[int, str] | None
 STYLE = f"""
@@ -20,6 +23,7 @@ STYLE = f"""
 .pair .side {{ max-width: 48%; overflow: hidden; overflow-wrap: anywhere; }}
 .pair img, .ranked img {{ height: 2.4rem; max-width: 100%; image-rendering: pixelated; background: #fff; }}
 .pair p {{ margin: 0.15rem 0 0; font-size: 0.8rem; line-height: 1.25; }}
+.pair img.trail {{ display: block; width: 100%; height: 1.7rem; margin-top: 0.2rem; background: none; }}
 .ranked {{ overflow-x: auto; font-size: 0.8rem; }}
 .ranked td, .ranked th {{ padding: 0.1rem 0.45rem; text-align: right; }}
 .ranked img {{ height: 1.6rem; }}
@@ -31,13 +35,34 @@ def grid(cards: Cards, names: Names, pictures: Pictures) -> str:
     return f'<div class="pairs">{"".join(card(cards, k, names, pictures) for k in range(len(cards)))}</div>'
 
 
-def card(cards: Cards, k: int, names: Names, pictures: Pictures) -> str:
-    """One pair: both sides, score, weight with its sign, part of the loss, ranks."""
+def card(cards: Cards, k: int, names: Names, pictures: Pictures, line: str = "") -> str:
+    """One pair: both sides, score, weight with its sign, part of the loss, ranks; line: its `sparkline`."""
     kind = "positive" if cards.positive[k] else "negative"
     ends = ((cards.item_i[k], cards.label_i[k]), (cards.item_j[k], cards.label_j[k]))
     sides = "".join(_side(int(item), int(label), names, pictures) for item, label in ends)
     told = "".join(f"<p>{escape(line)}</p>" for line in words(cards, k))
-    return f'<div class="pair {kind}"><div class="sides">{sides}</div>{told}</div>'
+    return f'<div class="pair {kind}"><div class="sides">{sides}</div>{line}{told}</div>'
+
+
+def sparkline(trail: ScoreTrail, k: int, *, positive: bool) -> str:
+    """The score of one pair over kept steps, which are on a logarithmic axis; empty with fewer than two of them."""
+    if len(trail.step) < 2:
+        return ""
+    across = np.log1p(trail.step - trail.step[0])
+    x, y = WIDE * across / across[-1], TALL * (1 - trail.score[k]) / 2  # cosine 1 on top, -1 at the bottom
+    line = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    told = (
+        f"Cosine {trail.score[k, 0]:.2f} at step {trail.step[0]}, {trail.score[k, -1]:.2f} at step {trail.step[-1]}; "
+        "up is 1, the thin line is 0, steps are logarithmic."
+    )
+    colour = theme.POSITIVE if positive else theme.NEGATIVE
+    # As a picture, since the page lets no drawing through that stands in its HTML.
+    picture = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDE} {TALL}" preserveAspectRatio="none" fill="none">'
+        f'<path d="M0 {TALL / 2}H{WIDE}" stroke="#808080" stroke-opacity="0.5" vector-effect="non-scaling-stroke"/>'
+        f'<polyline points="{line}" stroke="{colour}" stroke-width="1.5" vector-effect="non-scaling-stroke"/></svg>'
+    )
+    return f'<img class="trail" src="data:image/svg+xml,{quote(picture)}" alt="{told}" title="{told}">'
 
 
 def _side(item: int, label: int, names: Names, pictures: Pictures) -> str:

@@ -5,15 +5,22 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app import brought, output
 from app.cli import DONE, FAILED, Refused
 from models.reading import refused, sniff
 from models.reading.doors import DOORS, Brought, Request, bring
 
+if TYPE_CHECKING:
+    from models.checkpoint import Diagnosis, Material
+
+BESIDE = ("data", "labels", "pairs")  # options that name a file beside FILE
 SEVERITIES = ("info", "warning", "serious")  # rising
-Told = tuple[dict[str, Any], list[str], bool]  # the JSON, lines for the screen, whether --fail-on fires
+Files = dict[str, str]  # name -> text
+Told = tuple[
+    dict[str, Any], list[str], bool, Files
+]  # the JSON, lines for the screen, whether --fail-on fires, for --out
 _PACKED = (".zip", ".gz", ".tar", ".bz2", ".7z", ".tgz", ".xz", ".rar", ".zst")
 
 
@@ -30,7 +37,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pairs", metavar="FILE", help="pairs of rows, counted from 0, and whether each matches")
     parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
-    parser.add_argument("--out", metavar="DIR", help="a new or empty folder for diagnosis.json")
+    parser.add_argument(
+        "--out", metavar="DIR", help="a new or empty folder for diagnosis.json, report.html, notebook.ipynb"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--fail-on", choices=SEVERITIES, help="exit with 1 if there is a finding so severe or worse")
 
@@ -52,12 +61,14 @@ def _run(args: argparse.Namespace) -> int:
     found = bring(_request(args, args.file))
     others = [_other(args, name, found) for name in args.against]
     if found.arrays is None and found.scores is None:
-        told, lines, fires = _read_only(found, others, args.fail_on)
+        told, lines, fires, files = _read_only(found, others, args.fail_on)
     else:
-        told, lines, fires = _diagnosed(args, knobs, found, others)
+        told, lines, fires, files = _diagnosed(args, knobs, found, others)
     text = json.dumps(told, allow_nan=False, sort_keys=True)
     if out is not None:
         output.write_json(out / "diagnosis.json", told)
+        for name, content in files.items():
+            output.write_text(out / name, content)
     sys.stdout.write((text if args.json else "\n".join(lines)) + "\n")
     return FAILED if fires else DONE
 
@@ -66,7 +77,7 @@ def _read_only(found: Brought, others: list[Brought], severity: str | None) -> T
     """Weights, or a model without data: what was read is all there is; bad values in a tensor are serious."""
     told = {**brought.plain(found), "against": [brought.plain(other) for other in others]}
     lines = [line for one in (found, *others) for line in brought.words(one)]
-    return told, lines, severity is not None and any(note.code == "W231" for note in found.notes)
+    return told, lines, severity is not None and any(note.code == "W231" for note in found.notes), {}
 
 
 def _diagnosed(args: argparse.Namespace, knobs: dict[str, Any], found: Brought, others: list[Brought]) -> Told:
@@ -85,7 +96,23 @@ def _diagnosed(args: argparse.Namespace, knobs: dict[str, Any], found: Brought, 
     if found.shapes is not None:
         told["model"] = brought.plain(found)["shapes"]
     fires = args.fail_on is not None and made.fires(args.fail_on)
-    return told, [*brought.words(found), *brought.findings(told)], fires
+    files = {} if args.out is None else _files(args, knobs, material, made)
+    return told, [*brought.words(found), *brought.findings(told)], fires, files
+
+
+def _files(args: argparse.Namespace, knobs: dict[str, Any], material: "Material", made: "Diagnosis") -> Files:
+    """The report and the notebook."""
+    # Drawing takes a second to import, and most calls want no report.
+    from app.repeat import Given, origin
+    from app.report import report
+    from app.report_notebook import report_notebook
+    from models.checkpoint.result import result
+
+    beside = {name: Path(getattr(args, name)) for name in BESIDE if getattr(args, name) is not None}
+    others = tuple(map(Path, args.against))
+    given = Given(Path(args.file), args.door or "", beside, others, args.loss, knobs, args.sample)
+    shown, where = result(material, made), origin(given, Path(args.out))
+    return {"report.html": report(shown, where), "notebook.ipynb": report_notebook(shown, where)}
 
 
 def _check(args: argparse.Namespace) -> None:

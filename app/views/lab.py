@@ -8,13 +8,15 @@ import streamlit as st
 from app import state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
-from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_spec
+from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_now, loss_spec
 from app.views import (
     lab_brush,
     lab_cards,
+    lab_clock,
     lab_forms,
     lab_methods,
     lab_mixtures,
+    lab_numbers,
     lab_own,
     lab_panels,
     lab_radar,
@@ -24,6 +26,7 @@ from components import theme
 from components.widgets.knobs import knob_widget
 from models.catalogue import discover
 from models.custom import REGISTER
+from models.engine import forks
 from models.spec import Value
 
 TICK_PLAYING, TICK_RESTING = 0.4, 2.0  # seconds between two looks at the board, a little oftener than it changes
@@ -31,6 +34,12 @@ CROWD, TICK_CROWDED = 12, 1.0  # more sessions than this share one processor bet
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
 STYLE = """
 .stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
+.journeys { display: flex; gap: 1rem; flex-wrap: wrap; font-size: 0.875rem; }
+.journeys a { color: inherit; text-decoration: underline; }
+/* The first charts are to be seen without scrolling. */
+.stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
+.stVerticalBlock:has(> .stLayoutWrapper .st-key-grid) { gap: 0.5rem; }
+[class*="st-key-lane-"] { gap: 0.25rem; padding: 0.5rem 0.9rem; }
 .stAppHeader { background: transparent; pointer-events: none; height: 2rem; }
 .stAppHeader button { pointer-events: auto; }
 .st-key-numbers, .st-key-confusion { overflow-x: auto; }
@@ -48,8 +57,13 @@ STYLE = """
 /* Contrast of 4.5 and more in both themes: the dark one's primary colour is for text, white does not suit it. */
 .stButton button[kind="primary"] { background-color: #3457d5; border-color: #3457d5; }
 .stButton kbd { opacity: 1; }
+@media (max-width: 640px) { .st-key-clock > .st-key-cursor { flex: 1 0 100%; } }
 [data-testid="stCaptionContainer"] { opacity: 0.8; }
 """
+JOURNEYS = (  # a click from a result each; the third is the page itself
+    '<nav class="journeys"><a href="lessons?lesson=what-temperature-does" target="_self">What does temperature do?</a> '
+    '<a href="diagnose?sample=embeddings" target="_self">Is my checkpoint sick?</a></nav>'
+)
 SHOWN_KNOBS = 2  # knobs of a lane that stand open, of a mixture its weights; the rest is one click away
 
 
@@ -64,7 +78,7 @@ def page() -> None:
     _lanes(lab, view)
     lab_slow.section(lab, view)
     lab_radar.section(lab, view)
-    _live(lab, _pace(view))
+    _live(lab, _pace(lab, view))
     _watch(lab, view)
     state.publish(lab.setup(), lab.page.board)
 
@@ -77,6 +91,7 @@ def _header(view: View) -> None:
             st.caption("Live: these lanes train on this machine, from the same weights, batches and views.")
         else:
             st.caption("This is a recording of a real run. Press **Space** (or Play) to train it live.")
+            st.html(JOURNEYS)
 
 
 def _toolbar(lab: Lab, view: View) -> None:
@@ -127,7 +142,8 @@ def _buttons(lab: Lab, view: View) -> None:
     st.button(
         "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
     )
-    st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0.")
+    if st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0."):
+        st.rerun()  # what stands outside this fragment is of the earlier run
 
 
 def _press(lab: Lab, name: str) -> None:
@@ -159,10 +175,11 @@ def _lanes(lab: Lab, view: View) -> None:
 
 
 def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
-    spec = loss_spec(lane.config.loss.key)
+    spec = loss_spec(loss_now(lane.config))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         about = f"${spec.formula}$\n\n{spec.when}\n\n*{spec.pitfall}*"
         st.markdown(f"{theme.badge(index)} **{lane_name(lane.config)}**", help=about)
+        lab_methods.menu(lab, lane, index)
         st.button(
             "",
             icon=":material/close:",
@@ -172,7 +189,9 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
             help="Remove this lane",
             on_click=partial(lab.remove_lane, lane, index),
         )
-    now = knobs_now(lane.config, lane.step)
+    if branch := forks.branch(lane.config):
+        st.caption(f"{branch.value} from step {branch.step}")
+    now = {**lane.config.folded().loss.values, **knobs_now(lane.config, lane.step)}
     knobs = lab_mixtures.weights_first(loss_knobs(lane.config))
     shown = max(lab_mixtures.terms(lane.config), SHOWN_KNOBS)
     for start in range(0, min(len(knobs), shown), SHOWN_KNOBS):
@@ -186,13 +205,12 @@ def _lane(lab: Lab, view: View, lane: LaneView, index: int) -> None:
                 _knob(lab, lane, knob.name, now)
     if not knobs:
         st.caption("This loss has no knob.")
-    lab_methods.menu(lab, lane, index)
 
 
 def _knob(lab: Lab, lane: LaneView, name: str, now: Mapping[str, Value]) -> None:
     knob = next(knob for knob in loss_knobs(lane.config) if knob.name == name)
     key = f"knob-{lab.page.round}-{lane.id}-{name}"
-    shown = lab_mixtures.labelled(lane.config.loss.key, knob)
+    shown = lab_mixtures.labelled(loss_now(lane.config), knob)
     knob_widget(shown, now[name], key, partial(_set_knob, lab, lane, name, key))
 
 
@@ -230,9 +248,9 @@ def _add(lab: Lab, key: str) -> None:
         lab_mixtures.add(lab, str(chosen))
 
 
-def _pace(view: View) -> float:
+def _pace(lab: Lab, view: View) -> float:
     """Seconds between two ticks of this page."""
-    if view.live and not view.playing:
+    if view.live and not view.playing and not lab.page.clock.playing:
         return TICK_RESTING
     return TICK_PLAYING if state.crowd() <= CROWD else TICK_CROWDED
 
@@ -245,13 +263,16 @@ def _live(lab: Lab, interval: float) -> None:
         with st.container(key="refusal"):  # always there: what follows keeps its place
             if lab.page.refusal():
                 st.error(lab.page.refusal())
-        lab_panels.numbers(lab, view)
-        lab_panels.verdict(lab, view)
-        lab_brush.bar(lab, view)
-        lab_panels.grid(lab, view)
-        lab_cards.under(lab, view)
+        shown = lab_clock.bar(lab, view)
+        lab_numbers.numbers(lab, shown)
+        lab_numbers.verdict(lab, shown)
+        lab_brush.bar(lab, shown)
+        lab_panels.grid(lab, shown)
+        lab_cards.under(lab, shown)
         # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
         state.publish(lab.setup(), lab.page.board)
+        if lab.page.clock.playing and interval > TICK_PLAYING:
+            st.rerun()  # play back has begun on a page at rest
 
     tick()
 
@@ -265,13 +286,13 @@ def _watch(lab: Lab, drawn: View) -> None:
         view = lab.view()
         # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
         news = lab.page.own is not lab.page.own_drawn
-        if news or _standing(view) != standing:
+        if news or _standing(lab, view) != standing:
             st.rerun()
 
-    standing = _standing(drawn)
+    standing = _standing(lab, drawn)
     watch()
 
 
-def _standing(view: View) -> tuple[object, ...]:
+def _standing(lab: Lab, view: View) -> tuple[object, ...]:
     """What the standing part of the page depends on."""
-    return view.live, _pace(view), *(lane.id for lane in view.lanes)
+    return view.live, _pace(lab, view), *(lane.id for lane in view.lanes)

@@ -16,11 +16,15 @@ from app.views import lab_export
 from components import theme
 from components.panels import export
 from components.panels.brush import STRETCH
+from components.panels.class_matrix import CELL
 from models.diagnostics import cards
 from models.selection import SIGNS, Block, Brush, ClassCell, ItemSet, RateBand, ScoreBand, Selection
 from models.selection_text import to_text
 
-HINT = "Drag along the histogram or the ROC to brush pairs: every panel then shows them, and their cards stand below."
+HINT = (
+    "Drag along the histogram or the ROC to brush pairs, click a pair of classes, or, while paused, draw around items "
+    "on the map: every panel then shows them, and their cards stand below."
+)
 KINDS = ("Scores", "ROC", "Classes", "Items", "Heat map")
 LANE, SIGN, KIND = "brush-lane", "brush-sign", "brush-kind"
 
@@ -75,7 +79,8 @@ def _told(lab: Lab, view: View, found: brushing.Shown | None) -> str:
         return f"**Brush:** {what}"
     name = f"{selection.name}: " if selection.name else ""
     shares = brushing.share_words(found)
-    return f"**{name}{found.own.pairs:,} pairs**: {what} at step {found.home.step}{': ' if shares else ''}{shares}"
+    count = f"{found.own.pairs:,} pair{'' if found.own.pairs == 1 else 's'}"
+    return f"**{name}{count}**: {what} at step {found.home.step}{': ' if shares else ''}{shares}"
 
 
 def _choices(lab: Lab, view: View) -> None:
@@ -196,6 +201,17 @@ def lasso(lab: Lab, key: str, rows: list[Any]) -> None:
         lab.attempt(lambda: take(lab, ItemSet(found, "both" if state.choice("brush-both", False) else "any")))
     else:
         _clear(lab, mount=False)
+
+
+def cell(lab: Lab, key: str, labels: list[Any]) -> None:
+    """A cell of the matrices of classes was clicked, or let go."""
+    found = brushing.clicked_cell(state.get(key)["selection"].get(CELL) or (), labels)
+    if found is None:
+        _clear(lab, mount=False)
+        return
+    lane, chosen = found
+    lab.attempt(lambda: take(lab, chosen, lane=theme.letter(lane)))
+    state.put(LANE, theme.letter(lane))
 
 
 def box(lab: Lab, key: str, cells: list[tuple[int, tuple[int, int]]]) -> None:

@@ -10,14 +10,16 @@ import streamlit as st
 from app import brushing, items, state
 from app.live import Lab
 from app.view import View
-from app.views import lab_brush, lab_extras
+from app.views import lab_brush, lab_extras, lab_formula
 from components import pair_cards, theme
 from components.pair_cards import Names, Pictures
 from models.diagnostics.cards import Cards, cards, nearest
 from models.diagnostics.look import Look
 from models.diagnostics.pairs import Pairs, positions_of
 from models.diagnostics.passport import passport
+from models.diagnostics.summary import Summary
 from models.diagnostics.threshold import Costs, best_threshold, expected_cost
+from models.diagnostics.trails import score_trail
 
 MOST = 8  # cards of a lane, and pairs on each side of the threshold
 ORDERS = {"weight": "heaviest first", "score": "highest score first", "wrong": "most wrong first"}
@@ -33,6 +35,7 @@ def under(lab: Lab, view: View) -> None:
     if found is not None:
         _brushed(lab, view, found)
         _passport(lab, view)
+    lab_formula.section(lab, view)
     _threshold(lab, view)
 
 
@@ -63,16 +66,24 @@ def _brushed(lab: Lab, view: View, found: brushing.Shown) -> None:
             _lane(lab, view, index, look, made)
 
 
+@lru_cache(maxsize=16)
+def _lines(kept: tuple[Summary, ...], made: Cards) -> tuple[str, ...]:
+    """A line of scores over steps for each card."""
+    trail = score_trail(kept, made.pairs)
+    return tuple(pair_cards.sparkline(trail, k, positive=bool(made.positive[k])) for k in range(len(made)))
+
+
 def _lane(lab: Lab, view: View, index: int, look: Look, made: Cards) -> None:
     """Cards of a lane: one piece of HTML while it trains, since buttons that move cannot be pressed."""
     names, pictures = _seen(view, look)
     if view.playing:
         st.html(pair_cards.grid(made, names, pictures))
         return
+    lines = _lines(view.lanes[index].kept, made)
     with st.grid(MOST, min_column_width=140, key=f"cards-{index}"):
         for k in range(len(made)):
             with st.container(gap="xxsmall"):
-                st.html(pair_cards.card(made, k, names, pictures))
+                st.html(pair_cards.card(made, k, names, pictures, lines[k]))
                 with st.container(horizontal=True, gap="xxsmall"):
                     for end, item in enumerate((int(made.item_i[k]), int(made.item_j[k]))):
                         st.button(

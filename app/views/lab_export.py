@@ -15,6 +15,8 @@ from app.view import View
 from app.views import lab_readings
 from components.panels import export
 
+Offered = tuple[str, str, str, Callable[[], bytes]]
+
 
 def forms(lab: Lab, view: View) -> None:
     """Link, config and step table."""
@@ -53,10 +55,13 @@ def panel_files(name: str, panel: Any, lab: Lab, view: View, options: dict[str, 
     )
 
 
-def links(lab: Lab, *offered: tuple[str, str, str, Callable[[], bytes]]) -> None:
+def links(lab: Lab, *offered: Offered) -> None:
     """A row of links: label, file name, media type, maker."""
-    made = [
-        (label, name, files.OFFERS.offer(lab.page.ticket, name, media, make)) for label, name, media, make in offered
-    ]
+    ticket_links(lab.page.ticket, *offered)
+
+
+def ticket_links(ticket: str, *offered: Offered) -> None:
+    """The same for a page that has no lab."""
+    made = [(label, name, files.OFFERS.offer(ticket, name, media, make)) for label, name, media, make in offered]
     anchors = [f'<a class="file" href="{url}" download="{name}">{escape(label)}</a>' for label, name, url in made]
     st.html(f'<p class="files">{" ".join(anchors)}</p>')

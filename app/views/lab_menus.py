@@ -58,7 +58,10 @@ OPTIONS: dict[str, tuple[Option, ...]] = {
     "scores": (
         Option("counts", "score-counts", "Counts instead of density"),
         Option("log", "score-log", "Logarithmic, for the negative tail"),
-        Option("ghost", "score-ghost", "Ghost of step 0", default=True),
+        Option(
+            "ghost", "score-ghost", "Ghost", default=True,
+            help="Thin outlines of an earlier step: of step 0, or of the one chosen under the toolbar.",
+        ),
         Option("own", "score-own", _OWN, help=_OWN_HELP),
         Option("unseen", "score-unseen", "Unseen classes", help="Items of classes that are never trained on."),
     ),

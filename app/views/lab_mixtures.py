@@ -24,7 +24,7 @@ _ENDING = f".{WEIGHT}"
 
 def terms(config: RunConfig) -> int:
     """How many losses a lane's loss is made of; 0: it is no mixture."""
-    return sum(knob.name.endswith(_ENDING) for knob in loss_knobs(config)) if is_mixture(config.loss) else 0
+    return sum(knob.name.endswith(_ENDING) for knob in loss_knobs(config)) if is_mixture(config.folded().loss) else 0
 
 
 def weights_first(knobs: Sequence[Knob]) -> list[Knob]:

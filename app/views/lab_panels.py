@@ -1,9 +1,8 @@
-"""What ticks: the lanes' numbers, the verdict, and the grid of panels."""
+"""What ticks: the grid of panels."""
 
 from collections.abc import Callable
 from functools import partial
 from html import escape
-from math import isfinite
 from typing import Any
 
 import streamlit as st
@@ -11,8 +10,8 @@ import streamlit as st
 from app import drawn, items
 from app.address import DEFAULT_PANELS, MIXTURE
 from app.live import Lab
-from app.view import LaneView, View, recording
-from app.views import lab_brush, lab_extras, lab_menus, lab_mixtures, lab_readings, lab_tradeoff
+from app.view import View, recording
+from app.views import lab_brush, lab_extras, lab_menus, lab_mixtures, lab_numbers, lab_readings, lab_tradeoff
 from components import theme
 from components.panels import (
     class_matrix,
@@ -27,8 +26,6 @@ from components.panels import (
     tradeoff,
 )
 from components.panels.brush import STRETCH, Lanes
-from models.diagnostics import levels
-from models.diagnostics.summary import Summary
 from models.training.config import RunConfig
 
 PANELS: dict[str, Any] = {
@@ -50,83 +47,11 @@ HEIGHT = 300
 # page shall see the first one move before the last one is ready.
 REVEAL = (1, 3, 99)
 SPOKEN_OPTIONS = ("unseen", "measure", "sweep")  # what changes the sentence of a panel, beside its look
-NUMBERS_HELP = """**step** training steps done · **loss** of the last batch ·
-**AUC** chance that a positive pair scores above a negative one (1 is perfect, 0.5 is guessing),
-with its 95 % interval over items · **AUC unseen** the same on classes never trained on ·
-**recall@1** share of items whose nearest neighbour has their class ·
-**uniformity** how evenly the sphere is filled (larger is more even, about 4 at most) ·
-**tolerance** mean cosine inside a class (larger keeps classes tighter) ·
-**d′** gap between the two histograms in standard deviations · **rank** directions in use ·
-**same start** checksums of initial weights / batches / views: equal in all lanes, so that only the loss differs."""
-
-
-def numbers(lab: Lab, view: View) -> None:
-    """One row a lane; the table's tooltip says what each number means and what is good."""
-    head = "| lane | step | steps/s | loss | AUC | AUC unseen | recall@1 "
-    head += "| uniformity | tolerance | d′ | rank | same start |"
-    rows = [head, "|" + "---|" * 12]
-    rows += [_row(index, lane) for index, lane in enumerate(view.lanes)]
-    with st.container(key="numbers"):
-        st.markdown("\n".join(rows), help=NUMBERS_HELP)
-    for index, lane in enumerate(view.lanes):
-        if lane.message:
-            st.warning(f"Lane {theme.LETTERS[index]}: {lane.message}")
-        if lane.status == "diverged":
-            st.button(
-                f"Resume lane {theme.LETTERS[index]} from its last sound step with a tenth of the rate",
-                key=f"resume-{lane.id}",
-                on_click=partial(lab.resume, lane),
-            )
-    if view.message:
-        st.info(view.message)
-
-
-def _row(index: int, lane: LaneView) -> str:
-    name = f"{theme.badge(index)} {lane.status}"
-    if lane.summary is None:
-        return f"| {name} | {lane.step} |" + " |" * 10
-    s: Summary = lane.summary
-    loss = s.curves.loss[-1] if len(s.curves.loss) else float("nan")
-    unseen = s.roc_unseen.auc if s.roc_unseen is not None else float("nan")
-    start = " / ".join(lane.checksums.values()) if lane.checksums else "recorded"
-    cells = [
-        name,
-        str(lane.step),
-        f"{lane.rate:.0f}" if lane.rate else "–",
-        theme.number(loss),
-        f"{_number(s.roc.auc)} [{_number(s.roc.low)}, {_number(s.roc.high)}]",
-        _number(unseen),
-        _number(s.neighbours.recall_at_1),
-        _number(s.plane.uniformity, 2),
-        _number(s.plane.tolerance, 2),
-        _number(s.scores.d_prime, 2),
-        _number(s.spectrum.effective_rank, 1),
-        start,
-    ]
-    return "| " + " | ".join(cells) + " |"
-
-
-def _number(value: float, digits: int = 3) -> str:
-    return f"{value:.{digits}f}" if isfinite(value) else "–"
-
-
-def verdict(lab: Lab, view: View) -> None:
-    """What differs between the lanes, whether it can be told apart, and the button that settles it."""
-    for index, lane in enumerate(view.lanes):
-        found = _level(lane)
-        if found is not None and found[0] != "perfect":
-            st.warning(f"Lane {theme.letter(index)}: {found[1]}")
-    lab_tradeoff.verdict(lab, view)
-
-
-def _level(lane: LaneView) -> tuple[str, str] | None:
-    """The reference level that a lane's loss sits on, and the sentence."""
-    return None if lane.summary is None else levels.sits_on(lane.summary.curves, lane.summary.levels)
 
 
 def _level_captions(lab: Lab, view: View) -> None:
     for index, lane in enumerate(view.lanes):
-        found = _level(lane)
+        found = lab_numbers.level(lane)
         if found is not None:
             st.caption(f"{theme.badge(index)} {found[1]}")
 
@@ -178,37 +103,43 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
     panel = lab_readings.picture(name, view.summaries, PANELS[name])
     st.vega_lite_chart(
         drawn.rows(panel, view.summaries, lab_readings.drawing(panel, options)),
-        panel.spec(**_spec_options(panel, options)),
+        spec_of(panel, options),
         key=_chart_key(name, panel, lab),
         # Streamlit makes the alt text part of the spec: one that changes at every tick would mount the chart anew. The
         # sentence with the numbers stands beside the chart, for screen readers.
         alt=lab_readings.title(name, view.summaries, panel),
         width="stretch",
-        **_dragging(name, panel, lab),
+        **_dragging(name, panel, lab, view),
     )
     spoken = drawn.sentence(panel, view.summaries, lab_readings.telling(panel, options, SPOKEN_OPTIONS))
     st.html(f'<span class="spoken">{escape(spoken)}</span>')
 
 
 def _chart_key(name: str, panel: Any, lab: Lab) -> str:
-    return f"chart-{name}-{lab.page.brushes}" if panel in DRAGGED else f"chart-{name}"
+    return f"chart-{name}-{lab.page.brushes}" if panel in (*DRAGGED, class_matrix) else f"chart-{name}"
 
 
-def _dragging(name: str, panel: Any, lab: Lab) -> dict[str, Any]:
-    """What makes a stretch of the chart a brush."""
+def _dragging(name: str, panel: Any, lab: Lab, view: View) -> dict[str, Any]:
+    """What makes a stretch of the chart, or a cell of its matrix, a brush."""
+    key = _chart_key(name, panel, lab)
+    if panel is class_matrix:
+        labels = [None if lane.classes is None else lane.classes.label for lane in view.summaries]
+        return {"on_select": partial(lab_brush.cell, lab, key, labels), "selection_mode": [class_matrix.CELL]}
     if panel not in DRAGGED:
         return {}
-    dragged = partial(lab_brush.drag, lab, name, _chart_key(name, panel, lab))
+    dragged = partial(lab_brush.drag, lab, name, key)
     return {"on_select": dragged, "selection_mode": [STRETCH]}
 
 
-def _spec_options(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
-    return {key: options[key] for key in panel.SPEC_OPTIONS if key in options}
+def spec_of(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """A panel's chart without data, with those of the options that shape it."""
+    spec: dict[str, Any] = panel.spec(**{key: options[key] for key in panel.SPEC_OPTIONS if key in options})
+    return spec
 
 
 def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
     shown = lab_tradeoff.mapped(view, options["method"])
-    if options["three"] and view.live and not view.playing:
+    if options["three"] and view.live and not view.playing and view.then is None:
         lab_tradeoff.in_three(lab, view)
         return
     # While it moves, the map is drawn anew at every tick, and a lasso with it: items are drawn around at rest.

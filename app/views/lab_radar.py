@@ -40,15 +40,20 @@ def section(lab: Lab, view: View) -> None:
                 words = f"Search lane {theme.letter(index)}"
                 st.button(words, key=f"radar-{lane.id}", on_click=partial(_search, lab, lane))
         for index, lane in enumerate(view.lanes):
-            found: Found | None = state.get(f"radar-found-{lane.id}")
-            if found is not None:
+            found: Found | None = state.get(_key(lab, lane))
+            if found is not None and found.step <= lane.step:  # else the lane went back since
                 _show(lab, lane, index, found)
 
 
 def _search(lab: Lab, lane: LaneView) -> None:
     found = lab.radar(lane)
     if found is not None:
-        state.put(f"radar-found-{lane.id}", found)
+        state.put(_key(lab, lane), found)
+
+
+def _key(lab: Lab, lane: LaneView) -> str:
+    """Where the findings of a lane are kept; lanes that start anew begin without any."""
+    return f"radar-found-{lab.page.round}-{lab.page.board}-{lane.id}"
 
 
 def _show(lab: Lab, lane: LaneView, index: int, found: Found) -> None:

@@ -16,6 +16,7 @@ from components.panels import (
     score_histogram,
 )
 from models.diagnostics.summary import Summary
+from models.training.config import Part
 
 COSINE, MARGIN, RESIDUAL, HEADS = "cosine", "margin", "residual", "heads"
 PICTURES: dict[str, dict[str, Any]] = {
@@ -46,6 +47,12 @@ def usual(name: str, shown: Sequence[Summary]) -> str:
     return common[0] if common else COSINE
 
 
+def fullest(name: str, shown: Sequence[Summary]) -> str:
+    """What a lesson shows, where nobody chooses: each head where all lanes have several, else what the losses read."""
+    heads = name == "scores" and len(shown) > 0 and all(_has(lane, HEADS, name) for lane in shown)
+    return HEADS if heads else usual(name, shown)
+
+
 def chosen(name: str, shown: Sequence[Summary]) -> str:
     """The reading that the panel shows now."""
     readings = offered(name, shown)
@@ -70,10 +77,12 @@ def title(name: str, shown: Sequence[Summary], panel: Any) -> str:
 
 def options(name: str, view: View) -> dict[str, Any]:
     """What a picture of another reading is drawn with beside the panel's own choices; nothing for cosines."""
-    reading = chosen(name, view.summaries)
-    if reading in (COSINE, HEADS):
-        return {}
-    return {"residual": reading == RESIDUAL, "names": items.names(view.lanes[0].config.data)}
+    return options_of(chosen(name, view.summaries), view.lanes[0].config.data)
+
+
+def options_of(reading: str, data: Part) -> dict[str, Any]:
+    """The same for one reading of lanes on a data set."""
+    return {} if reading in (COSINE, HEADS) else {"residual": reading == RESIDUAL, "names": items.names(data)}
 
 
 def drawing(panel: Any, given: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,9 @@ def section(lab: Lab, view: View) -> None:
         return
     with st.container(border=True, key="slow"):
         lane, index = _lane(view)
-        found: SlowStep | None = state.get(f"slow-step-{lane.id}")
+        found: SlowStep | None = state.get(_key(lab, lane))
+        if found is not None and found.step > lane.step:  # the lane went back since
+            found = None
         phase = _phase(lane) if found is not None else -1
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{theme.badge(index)} **{slow_motion.TITLE}**", help=slow_motion.HELP)
@@ -58,6 +60,11 @@ def _lane(view: View) -> tuple[LaneView, int]:
     return view.lanes[at], at
 
 
+def _key(lab: Lab, lane: LaneView) -> str:
+    """Where the step of a lane is kept; lanes that start anew begin without one."""
+    return f"slow-step-{lab.page.round}-{lab.page.board}-{lane.id}"
+
+
 def _phase(lane: LaneView) -> int:
     return int(state.get(f"slow-phase-{lane.id}", 0))
 
@@ -72,7 +79,7 @@ def _draw(lab: Lab, lane: LaneView) -> None:
         return
     found = lab.slow_step(lane)
     if found is not None:
-        state.put(f"slow-step-{lane.id}", found)
+        state.put(_key(lab, lane), found)
         _go(lane, 0)
 
 

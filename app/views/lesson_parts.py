@@ -15,7 +15,8 @@ from app.commands.lessons import NUMBERS
 from app.lesson import Lesson, Place, Question
 from app.lesson_grade import grade
 from app.lesson_trials import Measured, fingerprint, read, replay_path
-from app.views.lab_panels import HEIGHT, PANELS
+from app.views import lab_readings
+from app.views.lab_panels import HEIGHT, PANELS, spec_of
 from components import theme
 from components.panels import what_if
 from models.diagnostics import readings
@@ -226,18 +227,20 @@ def _moving(lesson: Lesson, name: str) -> None:
 
 
 def _panel(lesson: Lesson, name: str, shown: Sequence[Summary]) -> None:
-    panel = PANELS[name]
+    reading = lab_readings.fullest(name, shown)
+    panel = lab_readings.PICTURES.get(name, {}).get(reading, PANELS[name])
     st.markdown(f"**{panel.TITLE}**", help=panel.HELP)
     if not shown:
         st.skeleton(height=HEIGHT)
         return
-    key = f"lesson-chart-{name}"
+    key, data = f"lesson-chart-{name}", lesson.runs[0].config.data
+    options = lab_readings.options_of(reading, data)
     if name == "map":
-        option = drawn.map_option(shown, lesson.runs[0].config.data)
-        st.echarts_chart(option, key=key, height=HEIGHT, alt=panel.sentence(shown))
+        st.echarts_chart(drawn.map_option(shown, data), key=key, height=HEIGHT, alt=panel.sentence(shown))
     else:
-        st.vega_lite_chart(drawn.rows(panel, shown, {}), panel.spec(), key=key, alt=panel.TITLE, width="stretch")
-    st.caption(drawn.sentence(panel, shown, {}))
+        rows = drawn.rows(panel, shown, lab_readings.drawing(panel, options))
+        st.vega_lite_chart(rows, spec_of(panel, options), key=key, alt=panel.TITLE, width="stretch")
+    st.caption(drawn.sentence(panel, shown, lab_readings.telling(panel, options)))
 
 
 def _what_if(lesson: Lesson, name: str) -> None:
@@ -279,11 +282,14 @@ def _locked(lesson: Lesson, what: str) -> bool:
 
 def foot(lesson: Lesson) -> None:
     """What was claimed, and the ways out: the same set-up in the lab, the lesson as a notebook."""
-    lanes: tuple[RunConfig, ...] = tuple(run.config for run in lesson.runs)
+    lanes: tuple[RunConfig, ...] = tuple(run.config for run in lesson.side_by_side())
     with st.container(horizontal=True, vertical_alignment="center", key="lesson-foot"):
         if not _locked(lesson, "lab"):
             address = escape(f"/?{state.link(Setup(lanes, lesson.panels))}")
             st.html(f'<a class="lesson-link" href="{address}" target="_self">Open in the lab</a>')
+            if len(lanes) < len(lesson.runs):
+                names = ", ".join(run.name for run in lesson.runs if run.config not in lanes)
+                st.caption(f"Without {names}: the lab's lanes share all but the loss and its methods.")
         if not _locked(lesson, "notebook"):
             st.download_button(
                 "Jupyter notebook", notebook.notebook(lesson), notebook.file_name(lesson), "application/x-ipynb+json",

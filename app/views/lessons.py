@@ -15,6 +15,24 @@ STYLE = """
 .lesson-link { color: inherit; text-decoration: underline; }
 .stButton button[kind="primary"] { background-color: #3457d5; border-color: #3457d5; }
 """
+# On paper: the lesson alone, at its full length; what can be pressed or dragged is of no use there.
+PRINT = """
+@media print {
+  @page { margin: 15mm; }
+  :is(.stAppHeader, .stSidebar, [data-testid="stToolbar"],
+    [data-testid="stElementToolbar"], [data-testid="stDecoration"],
+    .stStatusWidget, .stButton, .stDownloadButton, .stTooltipIcon, .lesson-link, .st-key-lesson-foot, .st-key-presenter,
+    .st-key-all-lessons, [class*="st-key-lesson-"][class*="-step"], .stVegaLiteChart summary,
+    .stHeadingActionElements) { display: none !important; }
+  :is(html, body, #root, .stApp, .stAppViewContainer, .stMain, .stMainBlockContainer) {
+    position: static !important; height: auto !important; max-width: none; overflow: visible !important; }
+  .stMainBlockContainer { padding: 0 !important; }
+  body, .stApp { background: white !important; color-scheme: light; }
+  :is(.stVegaLiteChart, [data-testid="stEchartsChart"], .stAlert, [class*="st-key-question-"]) { break-inside: avoid; }
+  h3, [data-testid="stMarkdownContainer"]:has(> p > strong:only-child) { break-after: avoid; }
+  p { orphans: 3; widows: 3; }
+}
+"""
 LARGE = """
 .stMainBlockContainer { max-width: 80rem; }
 .stMainBlockContainer :is(p, li, label p) { font-size: 1.6rem; line-height: 1.45; }
@@ -29,7 +47,7 @@ def _lessons() -> tuple[Lesson, ...]:
 
 def page() -> None:
     """The lesson that the address names, or the list."""
-    st.html(f"<style>{STYLE}</style>")
+    st.html(f"<style>{STYLE}{PRINT}</style>")
     known = _lessons()
     asked = state.address_field(FIELD)
     if asked is None:

@@ -23,8 +23,9 @@ SPEC_OPTIONS = ("gradient",)
 OPTIONS = ("gradient", "names")
 WORDS = ("gradient", "names")
 Names = Sequence[str]
+CELL = "cell"  # name of the clicked cell in the chart's state; it tells lane, `at` (row) and `place` (column)
 _COLUMNS = (
-    "kind", "lane", "label", "x", "y", "left", "top", "wide", "high", "size", "row", "cells", "shares", "columns",
+    "kind", "lane", "label", "x", "y", "left", "top", "wide", "high", "size", "row", "at", "cells", "shares", "columns",
 )  # fmt: skip
 _HEAD, _SIDE, _GAP = 0.09, 0.11, 0.02  # of the plot: a lane's name, names of rows, room between squares
 _NAMED = 16  # classes up to which rows are named
@@ -54,7 +55,9 @@ def spec(*, gradient: bool = False) -> dict[str, Any]:
     colour = alt.Color(
         "tint:Q", legend=None, scale=alt.Scale(domain=[-1, 0, 1], range=_colours(gradient), interpolate="rgb")
     )
-    squares = cells.mark_rect(stroke=theme.NEUTRAL, strokeWidth=0.15).encode(
+    clicked = alt.selection_point(name=CELL, fields=["lane", "at", "place"], empty=False)
+    squares = cells.mark_rect(stroke=theme.NEUTRAL, cursor="pointer").add_params(clicked).encode(
+        strokeWidth=alt.condition(clicked, alt.value(2.0), alt.value(0.15)),
         x=alt.X("x1:Q", **quiet), x2="x2:Q", y=alt.Y("top:Q", **quiet), y2="y2:Q", color=colour,
         tooltip=[
             alt.Tooltip("lane:N", title="lane"), alt.Tooltip("row:N", title="anchors"),
@@ -114,7 +117,7 @@ def _matrix(
         y = top - at * high / size
         parts.append({
             "kind": "row", "lane": lane, "left": left, "top": y, "wide": wide, "high": high, "size": float(size),
-            "row": called[at], "cells": _text(value[at], 3), "shares": _text(value[at] / reach, 2),
+            "row": called[at], "at": float(at), "cells": _text(value[at], 3), "shares": _text(value[at] / reach, 2),
             "columns": columns,
         })  # fmt: skip
         if size <= _NAMED:

@@ -34,7 +34,7 @@ def spec(*, counts: bool = False, log: bool = False, residual: bool = False, own
     title, right, wrong = margin_axis.words(residual, own)
     unit = "count" if counts else "density"
     return theme.freeze(
-        bands.assemble(_layers(f"{title} · {unit}{', log' if log else ''} · thin: step 0", right, wrong))
+        bands.assemble(_layers(f"{title} · {unit}{', log' if log else ''} · thin: ghost", right, wrong))
     )
 
 
@@ -66,7 +66,7 @@ def _layers(title: str, right: str, wrong: str) -> list[alt.Chart]:
 
 @dataclass(frozen=True)
 class Options:
-    """What the rows depend on; `first` holds the lanes at step 0 for the ghost."""
+    """What the rows depend on; `first` holds the lanes at the ghost's step."""
 
     counts: bool = False
     log: bool = False
@@ -104,7 +104,7 @@ def rows(given: Given, **options: Any) -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False)
 class _Counted:
-    """Entries of a lane now and at step 0 in bins from -reach to reach, (BINS,) each; None where there are none."""
+    """Entries of a lane now and of its ghost in bins from -reach to reach, (BINS,) each; None: there are none."""
 
     now: np.ndarray | None
     before: np.ndarray | None

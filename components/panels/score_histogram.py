@@ -34,7 +34,7 @@ _COLUMNS = (*bands.COLUMNS, "x", "x2", "pos", "neg", "pos0", "neg0", "positive",
 def spec(*, counts: bool = False, log: bool = False) -> dict[str, Any]:
     """Vega-Lite without data; counts and log only change the words of the axis, heights come with the rows."""
     unit = "pairs in a bin" if counts else "density"
-    title = f"cosine · height: {unit}{', log' if log else ''} · thin: step 0"
+    title = f"cosine · height: {unit}{', log' if log else ''} · thin: ghost"
     return theme.freeze(bands.assemble(_layers(title, counts)))
 
 
@@ -81,7 +81,7 @@ def _layers(title: str, counts: bool) -> list[alt.Chart]:
 
 @dataclass(frozen=True)
 class Options:
-    """What the rows depend on; `first` holds the lanes at step 0 for the ghost, `threshold` is a cosine.
+    """What the rows depend on; `first` holds the lanes at the ghost's step, `threshold` is a cosine.
 
     brushed: what each lane shows of a brush; its pairs stand solid within the histogram, on the same scale.
     """

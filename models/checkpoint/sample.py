@@ -120,7 +120,7 @@ def _masks(material: Material, sample: Sample) -> tuple[np.ndarray | None, np.nd
         return None, *_pair_masks(material, rows)
     if material.relevance is not None and sample.documents is not None:
         pos = np.zeros((len(rows), len(sample.documents)), bool)
-        place = _places(rows, material.relevance.query), _places(sample.documents, material.relevance.document)
+        place = places(rows, material.relevance.query), places(sample.documents, material.relevance.document)
         both = (place[0] >= 0) & (place[1] >= 0)
         pos[place[0][both], place[1][both]] = True
         return sample.documents, pos, ~pos
@@ -130,7 +130,7 @@ def _masks(material: Material, sample: Sample) -> tuple[np.ndarray | None, np.nd
 def _pair_masks(material: Material, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Listed pairs alone count; one that is listed both as match and as none is a match."""
     assert material.pairs is not None
-    a, b = _places(rows, material.pairs.a), _places(rows, material.pairs.b)
+    a, b = places(rows, material.pairs.a), places(rows, material.pairs.b)
     inside = (a >= 0) & (b >= 0) & (a != b)
     masks = [np.zeros((len(rows), len(rows)), bool) for _ in range(2)]
     for mask, kind in zip(masks, (material.pairs.match, ~material.pairs.match), strict=True):
@@ -139,7 +139,7 @@ def _pair_masks(material: Material, rows: np.ndarray) -> tuple[np.ndarray, np.nd
     return masks[0], masks[1] & ~masks[0]
 
 
-def _places(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def places(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Where each wanted row stands among rising rows; -1 where it does not."""
     if len(rows) == 0:
         return np.full(len(wanted), -1)

@@ -1,7 +1,7 @@
 """Classes against classes of one moment, small enough to travel with every summary."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from models.diagnostics.summary import ClassProfile
 from models.snapshot import Snapshot
@@ -15,22 +15,31 @@ def class_profile(snapshot: Snapshot) -> ClassProfile:
 
     Beyond MOST classes, those with the fewest items (ties: the later labels) become one row of OTHER at the end.
     """
-    label, code = _grouped(snapshot.y)
+    return profile_of(snapshot.y, snapshot.s, snapshot.pos | snapshot.neg, snapshot.weight)
+
+
+def profile_of(
+    y: Int[np.ndarray, " n"],
+    s: Float[np.ndarray, "n n"],
+    pairs: Bool[np.ndarray, "n n"],
+    weight: Float[np.ndarray, "n n"] | None,
+) -> ClassProfile:
+    """The same of any items; `pairs` says which pairs count."""
+    label, code = _grouped(y)
     member = (code[:, None] == np.arange(len(label))[None, :]).astype(np.float32)  # (n, c)
-    counted = (snapshot.pos | snapshot.neg).astype(np.float32)
+    counted = pairs.astype(np.float32)
 
     def summed(values: np.ndarray) -> Float[np.ndarray, "c c"]:
         return np.asarray((member.T @ values @ member).astype(np.float64))
 
     count = summed(counted)
-    total = summed(snapshot.s.astype(np.float32) * counted)
+    total = summed(s.astype(np.float32) * counted)
     similarity = np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
     pull = push = np.empty((0, 0))
-    if snapshot.weight is not None:
-        size = np.abs(snapshot.weight)
-        all_of_it = float(size.sum())
-        weight = (snapshot.weight / all_of_it if all_of_it > 0 else 0.0 * snapshot.weight).astype(np.float32)
-        net, mass = summed(weight), summed(np.abs(weight))
+    if weight is not None:
+        all_of_it = float(np.abs(weight).sum())
+        share = (weight / all_of_it if all_of_it > 0 else 0.0 * weight).astype(np.float32)
+        net, mass = summed(share), summed(np.abs(share))
         push, pull = np.maximum(mass + net, 0.0) / 2, np.maximum(mass - net, 0.0) / 2  # rounding alone is below 0
     return ClassProfile(label, count.round().astype(np.int64), similarity, pull, push)
 

@@ -215,7 +215,7 @@ def look_of(snapshot: Snapshot, of: str = PROBE) -> Look:
         seen=snapshot.seen,
         step=snapshot.step,
         label=snapshot.label,
-        loss=snapshot.config.loss.key,
+        loss=snapshot.config.turn_at(snapshot.step)[1],
         knobs=_knobs(snapshot),
         of=of,
         reads=reads,
@@ -229,11 +229,7 @@ def look_of(snapshot: Snapshot, of: str = PROBE) -> Look:
 
 def _knobs(snapshot: Snapshot) -> dict[str, float]:
     """Numeric knobs in force at the snapshot's step: an event takes effect before the step that follows it."""
-    values = snapshot.config.loss.values
-    for event in snapshot.config.events:
-        where, _, name = event.knob.partition(".")
-        if where == "loss" and event.step <= snapshot.step:
-            values[name] = event.value
+    values = snapshot.config.loss_at(snapshot.step).values
     return {name: float(value) for name, value in values.items() if not isinstance(value, str)}
 
 

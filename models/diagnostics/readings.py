@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from models.diagnostics.summary import MarginProfile, Summary, WeightProfile
 
@@ -34,9 +35,23 @@ def _attracted(weights: WeightProfile) -> float:
     return float(np.mean(negatives < 0)) if len(negatives) else NAN
 
 
+def _own_class(weights: WeightProfile) -> float:
+    return NAN if weights.own_class is None else weights.own_class
+
+
 def _last_loss(summary: Summary, steps: int = 20) -> float:
     """Mean of the last training steps: one batch alone is noisy."""
     return float(np.mean(summary.curves.loss[-steps:])) if len(summary.curves.loss) else NAN
+
+
+def _logged(name: str) -> Callable[[Summary], float]:
+    """The last row of what the run logs about itself."""
+
+    def take(summary: Summary) -> float:
+        column = summary.curves.measured.get(name)
+        return float(column[-1]) if column is not None and len(column) else NAN
+
+    return take
 
 
 def _over_chance(summary: Summary) -> float:
@@ -49,7 +64,7 @@ def _over_collapse(summary: Summary) -> float:
 
 def _two_classes(margins: MarginProfile) -> tuple[float, float, float, float]:
     """True positives, false positives, false negatives and true negatives of class 1; nan unless there are two."""
-    if margins.kind != "binary" or len(margins.group) != 2:
+    if margins.kind not in ("binary", "class") or len(margins.group) != 2:
         return NAN, NAN, NAN, NAN
     (n0, n1), (wrong0, wrong1) = margins.count.sum(axis=1).astype(float), margins.below_by
     return n1 * (1 - wrong1), n0 * wrong0, n1 * wrong1, n0 * (1 - wrong0)
@@ -62,12 +77,27 @@ def _f1(margins: MarginProfile) -> float:
     return float(2 * hit / found) if found > 0 else NAN
 
 
+def _class_order(summary: Summary) -> float:
+    """Spearman's correlation, over pairs of different classes, of mean cosine with minus the distance of labels."""
+    profile = summary.classes
+    if profile is None or len(profile.label) < 3:
+        return NAN
+    one, other = np.triu_indices(len(profile.label), k=1)
+    known = np.isfinite(profile.similarity[one, other]) & (profile.label[one] >= 0) & (profile.label[other] >= 0)
+    near = profile.similarity[one, other][known]
+    apart = np.abs(profile.label[one] - profile.label[other])[known]
+    return float(spearmanr(near, -apart).statistic) if known.sum() > 2 and np.ptp(near) > 0 else NAN
+
+
 READINGS: dict[str, Reading] = {
     "auc": Reading("AUC of seen classes", "share of pairs", lambda s: s.roc.auc),
     "auc_unseen": Reading(
         "AUC of classes never trained on",
         "share of pairs",
         lambda s: NAN if s.roc_unseen is None else s.roc_unseen.auc,
+    ),
+    "tpr_001": Reading(
+        "positive pairs found at one false accept in a thousand", "share of pairs", lambda s: float(s.roc.tpr_at[2])
     ),
     "recall_at_1": Reading("recall@1", "share of items", lambda s: s.neighbours.recall_at_1),
     "map_at_r": Reading("MAP@R", "share", lambda s: s.neighbours.map_at_r),
@@ -76,6 +106,7 @@ READINGS: dict[str, Reading] = {
     "tolerance": Reading("tolerance", "cosine", lambda s: s.plane.tolerance),
     "alignment": Reading("alignment", "squared distance", lambda s: s.plane.alignment),
     "overlap": Reading("overlap of the two histograms", "share", lambda s: s.scores.overlap),
+    "class_order": Reading("rank correlation of nearness of two classes with their order", "correlation", _class_order),
     "effective_rank": Reading("effective rank", "directions", lambda s: s.spectrum.effective_rank),
     "effective_negatives": Reading(
         "effective negatives of an anchor", "negatives", _weight(lambda w: w.effective_negatives)
@@ -86,6 +117,7 @@ READINGS: dict[str, Reading] = {
     "pull_push": Reading("pull over push", "ratio", _weight(lambda w: w.pull_push)),
     "attracted": Reading("negatives that are pulled instead of pushed", "share of negatives", _weight(_attracted)),
     "active": Reading("pairs with a weight", "share of pairs", _weight(lambda w: w.active)),
+    "own_class": Reading("push on negatives of the anchor's own class", "share of push", _weight(_own_class)),
     "loss": Reading("loss, mean of the last 20 steps", "loss", _last_loss),
     "loss_over_chance": Reading("loss minus its chance level", "loss", _over_chance),
     "loss_over_collapse": Reading("loss minus its collapse level", "loss", _over_collapse),
@@ -94,6 +126,14 @@ READINGS: dict[str, Reading] = {
         "balanced accuracy of the head", "share of items", _margin(lambda m: 1.0 - float(np.nanmean(m.below_by)))
     ),
     "f1": Reading("F1 of the head", "share", _margin(_f1)),
+    "few_shot": Reading(
+        "accuracy over episodes of classes never trained on",
+        "share of queries",
+        lambda s: NAN if s.few_shot is None else s.few_shot,
+    ),
+    "pos_mean": Reading("mean score of the positives, as last logged", "cosine", _logged("pos_mean")),
+    "neg_mean": Reading("mean score of the negatives, as last logged", "cosine", _logged("neg_mean")),
+    "neg_var": Reading("variance of an anchor's negative scores, as last logged", "cosine²", _logged("neg_var")),
 }
 
 

@@ -1,8 +1,11 @@
 """Summaries as arrays and JSON, and lists of them as one .safetensors file."""
 
+import binascii
 import dataclasses
 import json
 import types
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
@@ -17,6 +20,7 @@ from models.diagnostics.summary import Summary
 
 VERSION = 1
 _HEADER = "losslab"
+_LONGEST = 1 << 26  # characters of a header that are unpacked, at most
 T = TypeVar("T")
 
 
@@ -89,12 +93,27 @@ def save_summaries(path: str | Path, summaries: Sequence[Summary]) -> None:
     }
     payload = save(
         {name: flat for name, (flat, _) in packed.items()},
-        {_HEADER: json.dumps(about, allow_nan=False, separators=(",", ":"))},
+        {_HEADER: _tight(json.dumps(about, allow_nan=False, separators=(",", ":")))},
     )
     target = Path(path)
     temp = target.with_name(target.name + ".tmp")
     temp.write_bytes(payload)
     temp.replace(target)
+
+
+def _tight(text: str) -> str:
+    """Deflated: the frames of one run say nearly the same, and their JSON was a third of a recording."""
+    return b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
+
+
+def _loose(header: str) -> str:
+    """The inverse of `_tight`; JSON as older recordings hold it stays. Raises ValueError on anything else."""
+    if header.startswith("{"):
+        return header
+    try:
+        return zlib.decompressobj().decompress(b64decode(header, validate=True), _LONGEST).decode()
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError(f"its header cannot be unpacked ({error}): copy or record it again") from None
 
 
 def load_summaries(path: str | Path) -> list[Summary]:
@@ -104,7 +123,7 @@ def load_summaries(path: str | Path) -> list[Summary]:
         raise ValueError(f"no recording at {source.name!r}: the file is missing")
     try:
         with safe_open(source, "numpy") as file:
-            about = json.loads((file.metadata() or {}).get(_HEADER, "{}"))
+            about = json.loads(_loose((file.metadata() or {}).get(_HEADER, "{}")))
             if about.get("version") != VERSION:
                 found = about.get("version", "none")
                 raise ValueError(f"{source.name!r} has format version {found}, this reads {VERSION}: record it again")

@@ -4,6 +4,7 @@ import numpy as np
 
 from models.diagnostics.bootstrap import REPLICATES
 from models.diagnostics.class_profile import class_profile
+from models.diagnostics.few_shot import EPISODES, few_shot
 from models.diagnostics.histogram import histogram
 from models.diagnostics.items import Items, items_of, label_pairs, pair_scores, snapshot_items
 from models.diagnostics.margins import margin_profile
@@ -26,7 +27,7 @@ from models.diagnostics.weights import weight_profile
 from models.snapshot import Snapshot
 from models.training.trace import TraceView
 
-HURRIED_REPLICATES, HURRIED_EVERY = 100, 4  # enough for a picture that stands half a second
+HURRIED_REPLICATES, HURRIED_EVERY, HURRIED_EPISODES = 100, 4, 100  # enough for a picture that stands half a second
 
 
 def summarise(snapshot: Snapshot, frame: Frame | None = None, recent: Summary | None = None) -> Summary:
@@ -35,8 +36,8 @@ def summarise(snapshot: Snapshot, frame: Frame | None = None, recent: Summary | 
     frame: the PCA frame to draw the map in, kept by the caller so that points keep their place; None fits one here. To
     follow a run closely, refit with `pca_frame(snapshot.z, previous=frame)` now and then.
     recent: a summary of the same run a moment ago. Given, this one is made in half the time, for a picture that moves:
-    the interval has fewer replicates, the spread of the weights is that of every fourth pair, and the trustworthiness
-    of the map is taken over.
+    the interval has fewer replicates, unseen classes fewer episodes, the spread of the weights is that of every fourth
+    pair, and the trustworthiness of the map is taken over.
     """
     replicates, every = (REPLICATES, 1) if recent is None else (HURRIED_REPLICATES, HURRIED_EVERY)
     seen = snapshot_items(snapshot, snapshot.seen)
@@ -64,7 +65,17 @@ def summarise(snapshot: Snapshot, frame: Frame | None = None, recent: Summary | 
         margins=margin_profile(snapshot),
         heads=_heads(snapshot),
         classes=class_profile(snapshot),
+        few_shot=_few_shot(snapshot, EPISODES if recent is None else HURRIED_EPISODES),
     )
+
+
+def _few_shot(snapshot: Snapshot, episodes: int) -> float | None:
+    """Accuracy over episodes of unseen classes; None where the sampler makes none."""
+    sampler, unseen = snapshot.config.sampler, ~snapshot.seen
+    if sampler.key != "episodic":
+        return None
+    sizes = {name: int(sampler[name]) for name in ("way", "shot", "query")}
+    return few_shot(snapshot.z[unseen], snapshot.y[unseen], episodes=episodes, **sizes).accuracy
 
 
 def _heads(snapshot: Snapshot) -> tuple[ScoreHistogram, ...] | None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from models.diagnostics.placed import Placed
+
 BINS = 64  # bins of every score histogram, on [-1, 1], the same for every run
 CURVE_POINTS = 200  # most points of a ROC
 CLASS_POINTS = 33  # false positive rates at which the ROC of each class is given
@@ -92,6 +94,8 @@ class WeightProfile:
     negatives: float  # mean number of negatives an anchor has, to compare with
     pull_push: float  # total pull over total push; nan without push
     active: float  # share of counted pairs with a weight that is not 0
+    own_class: float | None = None  # share of the push on negatives of the anchor's own class; None: not recorded, or
+    # the candidates are not the items of the probe
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,3 +238,6 @@ class Summary:
     margins: MarginProfile | None = None  # None: the loss reads no logits
     heads: tuple[ScoreHistogram, ...] | None = None  # of each head's own scores, seen classes; None: there is one head
     classes: ClassProfile | None = None  # None: recorded before there was one
+    placed: Placed | None = None  # None: a recording, or more than is kept
+    few_shot: float | None = None  # accuracy over episodes of the probe's unseen classes, sized as those of the
+    # sampler, by the nearest prototype; None: the run does not train on episodes; nan: too few classes or items

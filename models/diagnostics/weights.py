@@ -6,12 +6,12 @@ Signs as in `models.sensitivity`: a negative weight pulls a pair together, a pos
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from models.diagnostics.order import sortable, unsortable
 from models.diagnostics.response import measured_curves
 from models.diagnostics.summary import WeightProfile
-from models.snapshot import Snapshot
+from models.snapshot import Lens, Snapshot
 
 SCORE_BINS, DOTS, BLOCKS = 40, 200, 50  # DOTS of each kind of pair
 HARDEST = 0.01
@@ -35,13 +35,18 @@ def weight_profile(snapshot: Snapshot, every: int = 1) -> WeightProfile | None:
     lens = snapshot.lens
     if lens is None:
         return None
+    # Losses that read proxies or logits see the seen classes only; the others see the whole probe.
+    y = snapshot.y if len(lens.s) == len(snapshot.y) else snapshot.y[snapshot.seen]
+    return lens_profile(lens, y, every)
+
+
+def lens_profile(lens: Lens, y: Int[np.ndarray, " n"], every: int = 1) -> WeightProfile:
+    """The profile of any scores with their weights; y: the class of each anchor."""
     edges = score_edges(lens.s, lens.candidates)
     of_positives, of_negatives = lens.weight[lens.pos], lens.weight[lens.neg]
     negatives = lens.s[lens.neg]
     pull, push = binned(lens.s[lens.pos], of_positives, edges, every), binned(negatives, of_negatives, edges, every)
     score, weight, positive = dots(lens.s, lens.pos, lens.neg, lens.weight)
-    # Losses that read proxies or logits see the seen classes only; the others see the whole probe.
-    y = snapshot.y if len(lens.s) == len(snapshot.y) else snapshot.y[snapshot.seen]
     heat, first = heat_map(lens.weight, lens.pos | lens.neg, y)
     pull_curve, push_curve = measured_curves(lens)
     return WeightProfile(
@@ -66,6 +71,7 @@ def weight_profile(snapshot: Snapshot, every: int = 1) -> WeightProfile | None:
         negatives=mean_count(lens.neg),
         pull_push=pull_push(of_positives, of_negatives),
         active=active(of_positives, of_negatives),
+        own_class=own_class_share(lens, y),
     )
 
 
@@ -169,6 +175,20 @@ def hardest_share(score: Float[np.ndarray, " k"], weight: Float[np.ndarray, " k"
     above, at = push[score > border], push[score == border]
     left = (k - len(above)) / len(at)
     return float(above.sum(dtype=np.float64) + left * at.sum(dtype=np.float64)) / total
+
+
+def own_class_share(lens: Lens, y: Int[np.ndarray, " n"]) -> float | None:
+    """Share of the push on negatives that falls on negatives of the anchor's own class: false ones, if class counts.
+
+    None where the candidates are not the probe's items, one or two views of each; nan without push.
+    """
+    n, m = lens.s.shape
+    if n != len(y) or m not in (n, 2 * n):
+        return None
+    push = np.maximum(lens.weight, 0.0) * lens.neg
+    total = float(push.sum(dtype=np.float64))
+    own = y[:, None] == np.resize(y, m)[None, :]
+    return float(push[own].sum(dtype=np.float64)) / total if total > 0 else float("nan")
 
 
 def effective_negatives(neg: Bool[np.ndarray, "n m"], weight: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from models.engine.cluster import Engine
 from models.engine.warm import OWN_LOSS, SIDE
 from models.own_source import is_own
 from models.spec import Value
-from models.training.config import STEPS, Event, Part, RunConfig
+from models.training.config import LOSS, STEPS, Event, Part, RunConfig
 
 MOST_CELLS = 200
 
@@ -68,6 +68,8 @@ def _settled(cell: Cell, future: Any) -> Cell:
 
 def sweep_cells(lane: str, config: RunConfig, knob: str, values: list[Value]) -> list[Cell]:
     """One config for each value of a loss knob, without the events that change it; raises ValueError on a bad value."""
+    if any(event.knob == LOSS for event in config.events):
+        raise ValueError("this run changed its loss on the way: sweep one that has a single loss")
     if knob not in config.loss.values:
         known = ", ".join(config.loss.values) or "none"
         raise ValueError(f"{config.loss.key} has no knob {knob!r} to sweep; its knobs are: {known}")

@@ -31,6 +31,7 @@ class LaneState:
     message: str
     worker: str  # address of the process that holds it; empty while there is none
     raw: Look | None = None  # of the latest summary's moment, while somebody holds a brush
+    kept: tuple[Summary, ...] = ()  # moments to go back to, by rising step; see models.engine.history
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,6 +123,15 @@ class Engine:
         resources = {purpose: 1} if named else None
         return self._client.submit(work, *arguments, pure=False, resources=resources, priority=priority)
 
+    def keep(self, value: Any) -> Any:
+        """Put a large value where workers find it; the Dask future stands for it among the arguments of `submit`."""
+        return self._client.scatter(value, hash=False)
+
+    def heard(self, topic: str) -> Any:
+        """What a worker told last under a topic; None if nothing."""
+        events = self._client.get_events(topic)
+        return events[-1][1] if events else None
+
     def close(self) -> None:
         """End client, workers and host; further calls do nothing."""
         with self._lock:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from models.diagnostics.look import Look, look_of
+from models.diagnostics.placed import placed
 from models.diagnostics.projection import Frame, pca_frame
 from models.diagnostics.slow_step import SlowStep
 from models.diagnostics.summarise import summarise
@@ -104,8 +105,8 @@ class LaneActor:
         with TURN, self._guard:
             self._run = Run(made)
             if payload:
-                _, step, trace, tensors = keep.unpack(payload, manifest)
-                self._run.restore(step, Trace.of(trace), tensors)
+                was, step, trace, tensors = keep.unpack(payload, manifest)
+                self._run.restore(step, Trace.of(trace), tensors, was)
             self._try_look()
         self._frame: Frame | None = None
         self._looking: Future[Seen] | None = None
@@ -173,7 +174,8 @@ class LaneActor:
     def _look(self, snapshot: Snapshot, hurried: bool, raw: bool) -> Seen:
         self._frame = pca_frame(snapshot.z, self._frame)
         hurried = hurried and self._hurried < HURRIED
-        seen = summarise(snapshot, self._frame, self._recent if hurried else None)
+        made = summarise(snapshot, self._frame, self._recent if hurried else None)
+        seen = replace(made, placed=placed(snapshot.z, snapshot.other))
         self._recent, self._hurried = (self._recent, self._hurried + 1) if hurried else (seen, 0)
         moment = look_of(snapshot) if raw else None
         return seen, moment

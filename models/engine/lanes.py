@@ -6,9 +6,11 @@ from functools import partial
 from typing import Any
 
 from models.diagnostics.summary import Summary
-from models.engine.checkpoint import Keeper
+from models.engine.checkpoint import Keeper, Past
 from models.engine.cluster import Engine
+from models.engine.forks import state_before
 from models.engine.guard import Broken
+from models.engine.history import CHECKPOINT_BYTES, CHECKPOINTS, room
 from models.engine.lane import BESIDE, NO_LOOK, NOW, Packed
 from models.engine.remote import Lost, Remote
 from models.training.config import RunConfig
@@ -44,6 +46,16 @@ class Lanes:
     def add(self, config: RunConfig) -> None:
         """One more lane, from step 0."""
         self.all.append(self._made(config))
+        self.keep_board()
+
+    def fork(self, parent: Remote, config: RunConfig, step: int) -> None:
+        """One more lane with the parent's past, from its last kept state up to this step; see `Player.fork`."""
+        on_disk = None if self._keeper is None else partial(self._keeper.past, self._board, parent.id)
+        lane = self._made(config, packed=state_before(parent.packs, parent.saved.steps, step, on_disk))
+        lane.seen = parent.seen.until(step)
+        lane.shared = max(lane.seen.steps, default=-1)
+        lane.first, lane.checksums = parent.first, parent.checksums
+        self.all.append(lane)
         self.keep_board()
 
     def remove(self, lane: Remote) -> None:
@@ -274,6 +286,9 @@ class Lanes:
         lane.keep(packed)
         if self._keeper is not None:
             self._keeper.put(self._board, lane.id, packed)
+            most = room(len(packed.payload), CHECKPOINTS, CHECKPOINT_BYTES)
+            lane.saved = lane.saved.add(packed.step, lane.id, most)
+            self._keeper.put_past(self._board, lane.id, Past(lane.saved.steps, (packed,)))
 
     def _called(self, lane: Remote, active: bool) -> str:
         if lane.step < self.clock:

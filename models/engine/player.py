@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from models.diagnostics.slow_step import SlowStep
+from models.diagnostics.summary import Summary
 from models.engine.background import repeat_cells, sweep_cells
 from models.engine.board import LaneState
+from models.engine.forks import Change, forked
+from models.engine.history import shown_at
 from models.engine.lane import Packed, WhatIf
 from models.engine.loop import ANSWER_S, Loop
 from models.engine.quota import check_lanes
@@ -72,6 +75,36 @@ class Player(Loop):
         check_lanes(self.settings, [*(lane.config for lane in self._state.lanes), config])
         self._ask(lambda: self._lanes.add(config))
 
+    def steps(self, lane: str | int) -> tuple[int, ...]:
+        """Steps of a lane that `summary_at` shows, rising; the last is that of its latest summary."""
+        return tuple(summary.step for summary in self._shown(lane).kept)
+
+    def summary_at(self, lane: str | int, step: int) -> Summary:
+        """What the panels drew of a lane at the kept step that is nearest; raises ValueError if none is kept yet."""
+        return shown_at(self._shown(lane).kept, step)
+
+    def fork(
+        self,
+        lane: str | int,
+        step: int,
+        loss: str | None = None,
+        knobs: Mapping[str, Value] | None = None,
+        rate: float | None = None,
+    ) -> RunConfig:
+        """A new lane that shares a lane's run up to a step, and from there has another loss, knobs of it, or rate.
+
+        It is rebuilt from the last state kept by then and trained up to the step as its parent was, so that weights
+        and optimiser are those of that step; then it catches up with the clock. Returns its config, which says all
+        this in events: a plain run of it gives the same numbers.
+        """
+        parent = self._shown(lane)
+        config = forked(parent, self._state.lanes, step, Change(loss, knobs or {}, rate))
+        if not 0 <= step <= parent.step:
+            raise ValueError(f"a fork begins at a step that the run has been at, from 0 to {parent.step}, got {step}")
+        check_lanes(self.settings, [*(other.config for other in self._state.lanes), config])
+        self._ask(lambda: self._lanes.fork(self._lanes.find(lane), config, step))
+        return config
+
     def remove_lane(self, lane: str | int) -> None:
         """Take a lane away; the last one stays."""
 
@@ -123,7 +156,8 @@ class Player(Loop):
         """Loss and pair weights of the scores as they are, with other loss knobs; nothing is trained."""
         found = self._shown(lane)
         checked = {
-            name: found.config.check_event(Event(0, f"loss.{name}", value)).value for name, value in knobs.items()
+            name: found.config.check_event(Event(found.step, f"loss.{name}", value)).value
+            for name, value in knobs.items()
         }
         answer: WhatIf = self._ask(lambda: self._lanes.ask(self._lanes.find(lane), "what_if", checked), ANSWER_S)
         return answer

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from models.engine.checkpoint import Keeper, Stored, last_packed, stored, stored_ids
+from models.engine.checkpoint import Keeper, Stored, last_packed, purge, stored, stored_ids
 from models.engine.cluster import Engine
 from models.engine.lanes import Kept
 from models.engine.player import Player
@@ -24,6 +24,7 @@ class Boards:
     def __init__(self, engine: Engine, settings: Settings | None = None) -> None:
         self._engine, self._settings = engine, settings or engine.settings
         self._folder = self._settings.folder("boards")
+        purge(self._folder, (), time.time())
         self._keeper = Keeper(self._folder)
         self._lock = threading.RLock()
         self._players: dict[str, Player] = {}

@@ -3,13 +3,13 @@
 import secrets
 import time
 from collections import deque
-from dataclasses import replace
 from typing import Any
 
 from distributed.scheduler import KilledWorker
 
 from models.diagnostics.look import Look
 from models.diagnostics.summary import Points, Summary
+from models.engine import history
 from models.engine.board import LaneState
 from models.engine.cluster import GONE, Engine
 from models.engine.lane import LaneActor, Packed, Progress
@@ -46,6 +46,9 @@ class Remote:
         self.umap: Points | None = None
         self.umap_step = 0
         self.packs: deque[Packed] = deque([packed] if packed else [], maxlen=KEPT)
+        self.seen = history.summaries()
+        self.saved = history.checkpoints()  # file by step
+        self.shared = -1  # last step that `seen` has from the lane that this one left
         self._engine = engine
         self._token = secrets.token_hex(8)  # names the note of a process that an own loss held up
         self._address: str | None = None
@@ -192,6 +195,9 @@ class Remote:
     def show(self, summary: Summary, raw: Look | None = None) -> None:
         """A new latest summary, and what a brush needs; one begun before the brush was held leaves what there is."""
         self.summary, self.raw = summary, raw or self.raw
+        most = history.room(history.nbytes(summary), history.SUMMARIES, history.SUMMARY_BYTES)
+        if summary.step > self.shared:
+            self.seen = self.seen.add(summary.step, summary, most)
         if summary.step == 0:
             self.first = summary
 
@@ -224,7 +230,8 @@ class Remote:
             self.packs.pop()
         self._from = self.packs[-1] if self.packs else None
         self.step = self._returned = self._from.step if self._from else 0
-        config = replace(self.config, events=tuple(event for event in self.config.events if event.step < self.step))
+        self._forget_later()
+        config = self.config.until(self.step)
         self.config = config.with_event(Event(self.step, knob, value)) if knob else config
         self.status, self.message = "recovering", f"Went back to step {self.step}."
         self.start()
@@ -234,6 +241,7 @@ class Remote:
         stopped, self._losses = self.step, self._losses + 1
         self._from = self.packs[-1] if self.packs else None
         self.step, self.rate = (self._from.step if self._from else 0), 0.0
+        self._forget_later()
         if self._losses > LOSSES:
             self.fail(f"The training process stopped {self._losses} times in a row, last at step {stopped}.")
             return
@@ -244,9 +252,10 @@ class Remote:
     def restart(self, config: RunConfig) -> None:
         """Back to step 0 with this config."""
         self.config, self.step, self.rate, self._from = config, 0, 0.0, None
-        self.status, self.message = "loading", ""
+        self.status, self.message, self.shared = "loading", "", -1
         self.summary = self.first = self.umap = self.raw = None
         self.packs.clear()
+        self.seen, self.saved = history.summaries(), history.checkpoints()
         self._late.clear()
         self.start()
 
@@ -270,7 +279,12 @@ class Remote:
             self.message,
             self._address or "" if self.ready else "",
             self.raw,
+            self.seen.kept,
         )
+
+    def _forget_later(self) -> None:
+        """What was kept of steps that are trained anew."""
+        self.seen, self.saved = self.seen.until(self.step), self.saved.until(self.step)
 
     def _drop(self) -> None:
         self._actor = None

@@ -39,6 +39,10 @@ class Chain(nn.ModuleDict):
             self._hooks.append((part.key, method))
             self.specs.append(module.SPEC)
 
+    def turn_to(self, objective: Objective) -> None:
+        """Stand before another loss from here on."""
+        self._around = (self._around[0], objective)
+
     @property
     def label(self) -> str:
         """Names of the methods, as they are added to the name of a loss."""

@@ -8,96 +8,25 @@ from typing import Any
 
 from models.catalogue import find
 from models.custom import REGISTER
-from models.data_common import CORRUPTION
-from models.pair_code import checked, decode_pairs
-from models.spec import PLACES, DataSpec, Knob, MethodSpec, Value, check_knobs
+from models.own_source import is_own
+from models.pair_code import checked
+from models.spec import PLACES, DataSpec, Knob, MethodSpec, check_knobs
+from models.training.parts import ADAM, BALANCED, DIGITS, INFONCE, MLP, fork_name
+from models.training.parts import FORK as FORK
+from models.training.parts import LOSS as LOSS
+from models.training.parts import MASK as MASK
+from models.training.parts import OPTIMISERS as OPTIMISERS
+from models.training.parts import PAIRINGS as PAIRINGS
+from models.training.parts import SAMPLERS as SAMPLERS
+from models.training.parts import Event as Event
+from models.training.parts import Part as Part
+from models.training.parts import pairings as pairings
+from models.training.parts import part_knobs as part_knobs
 
-SAMPLERS: dict[str, tuple[Knob, ...]] = {
-    "balanced": (
-        Knob("batch", 128, 4, 2048, help="Items a step."),
-        Knob("classes", 0, 0, 1000, help="Classes in a batch; 0 takes them all."),
-    ),
-    "uniform": (Knob("batch", 128, 4, 2048, help="Items a step."),),
-    "episodic": (
-        Knob("way", 5, 2, 64, unit="classes", help="Classes in an episode."),
-        Knob("shot", 5, 1, 16, unit="items", help="Supports of each class; they come first among its rows."),
-        Knob("query", 5, 1, 16, unit="items", help="Queries of each class, none of them a support."),
-    ),
-}
-_RATE = Knob("rate", 1e-3, 1e-6, 10.0, log=True, help="Learning rate.")
-_DECAY = Knob("weight_decay", 0.0, 0.0, 1.0, help="Pull of every weight to zero.")
-OPTIMISERS: dict[str, tuple[Knob, ...]] = {
-    "adam": (_RATE, _DECAY),
-    "adamw": (_RATE, Knob("weight_decay", 0.01, 0.0, 1.0, help="Decoupled weight decay.")),
-    "sgd": (
-        Knob("rate", 0.05, 1e-6, 10.0, log=True, help="Learning rate."),
-        _DECAY,
-        Knob("momentum", 0.9, 0.0, 0.999, help="Share of the last step that is kept."),
-    ),
-}
-PAIRINGS = ("label", "views")  # of any data; "towers" besides where items have two sides
 STEPS = Knob("steps", 500, 1, 1_000_000)
-MASK = "mask.pairs"
+_EVER = 1 << 62  # later than any step
 SEED = Knob("seed", 0, 0, 4_294_967_295)
 FIELDS = ("data", "encoder", "loss", "methods", "pairing", "sampler", "optimiser", "steps", "seed", "events", "source")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A key of the catalogue with its knob values; knobs left out take their defaults."""
-
-    key: str
-    knobs: tuple[tuple[str, Value], ...] = ()
-
-    def __getitem__(self, name: str) -> Value:
-        return dict(self.knobs)[name]
-
-    @property
-    def values(self) -> dict[str, Value]:
-        """The knobs as a dict."""
-        return dict(self.knobs)
-
-    def number(self, name: str) -> float:
-        """One knob as a number."""
-        return float(self[name])
-
-
-@dataclass(frozen=True)
-class Event:
-    """A knob changed while running: takes effect before the training step that leads from `step` to `step + 1`."""
-
-    step: int
-    knob: str  # "loss.temperature", "optimiser.rate" or "mask.pairs", the pairs that are left out from here on
-    value: Value
-
-    @property
-    def text(self) -> str:
-        """The change in a few words."""
-        if self.knob != MASK:
-            return f"{self.knob} = {self.value}"
-        count = len(decode_pairs(str(self.value)))
-        return f"{count} pairs left out" if count else "no pair left out"
-
-
-def part_knobs(field_name: str, key: str) -> tuple[Knob, ...]:
-    """All knobs of one part; raises ValueError if there is no such part."""
-    tables = {"sampler": SAMPLERS, "optimiser": OPTIMISERS}
-    if field_name in tables:
-        table = tables[field_name]
-        if key not in table:
-            raise ValueError(f"{field_name}: no {field_name} called {key!r}; known: {', '.join(table)}")
-        return table[key]
-    package = {"data": "data", "encoder": "encoders", "loss": "losses", "methods": "methods"}[field_name]
-    knobs: tuple[Knob, ...] = find(package, key).SPEC.knobs
-    return knobs + CORRUPTION if field_name == "data" else knobs
-
-
-def pairings(data: str) -> tuple[str, ...]:
-    """The pairings that a data set allows, first the one that suits it: towers only where its items have two sides."""
-    spec = find("data", data).SPEC
-    if not spec.labelled:
-        return ("views",)
-    return ("towers", *PAIRINGS) if spec.side else PAIRINGS
 
 
 def _part(field_name: str, given: Part) -> Part:
@@ -137,13 +66,13 @@ def _linked(data: str) -> bool:
 class RunConfig:
     """One run. Construction completes the knobs with their defaults and raises ValueError on anything unknown."""
 
-    data: Part = Part("digits")
-    encoder: Part = Part("mlp")
-    loss: Part = Part("infonce")
+    data: Part = DIGITS
+    encoder: Part = MLP
+    loss: Part = INFONCE
     methods: tuple[Part, ...] = ()
     pairing: str = ""  # "label", "views": two views of each item, "towers": its two sides; "": what suits the data
-    sampler: Part = Part("balanced")
-    optimiser: Part = Part("adam")
+    sampler: Part = BALANCED
+    optimiser: Part = ADAM
     steps: int = 500
     seed: int = 0
     events: tuple[Event, ...] = field(default=())
@@ -180,23 +109,62 @@ class RunConfig:
         where, _, name = event.knob.partition(".")
         if isinstance(event.step, bool) or not isinstance(event.step, int) or event.step < 0:
             raise ValueError(f"event {event.knob!r}: step must be a whole number from 0, got {event.step!r}")
+        if event.knob in (LOSS, FORK):
+            return replace(event, value=self._checked_loss(event) if event.knob == LOSS else fork_name(event.value))
         if event.knob == MASK:
-            return replace(event, value=self._checked_mask(event.value))
+            return replace(event, value=self._checked_mask(event))
         if where not in ("loss", "optimiser"):
             raise ValueError(f"event {event.knob!r}: only loss.* and optimiser.* can change while running")
-        knobs = {knob.name: knob for knob in part_knobs(where, getattr(self, where).key)}
+        key = self.turn_at(event.step)[1] if where == LOSS else self.optimiser.key
+        knobs = {knob.name: knob for knob in part_knobs(where, key)}
         if name not in knobs:
             raise ValueError(f"event {event.knob!r}: {where} has no knob {name!r}; known: {', '.join(knobs) or 'none'}")
         return replace(event, value=knobs[name].check(event.value, where))
 
-    def _checked_mask(self, value: Value) -> str:
+    def _checked_mask(self, event: Event) -> str:
         """Which pairs a mask leaves out; raises ValueError where what the loss reads are no pairs of training items."""
-        reads = find("losses", self.loss.key).SPEC.reads
+        key = self.turn_at(event.step)[1]
+        reads = find("losses", key).SPEC.reads
         if reads != "scores":
-            raise ValueError(f"a mask leaves out pairs of items, but {self.loss.key} reads {reads}: take another loss")
+            raise ValueError(f"a mask leaves out pairs of items, but {key} reads {reads}: take another loss")
         if self.methods:
             raise ValueError(f"a mask cannot stand before method {self.methods[0].key}, which makes pairs of its own")
-        return checked(value)
+        return checked(event.value)
+
+    def _checked_loss(self, event: Event) -> str:
+        """A loss to go on with; raises ValueError if there is none, or if methods, pairing or a mask refuse it."""
+        key = str(event.value)
+        if is_own(key):
+            raise ValueError("a run cannot change to a loss of your own on the way: add it as a lane")
+        spec = find("losses", key).SPEC
+        _methods(self.methods, key)
+        if self.pairing == "towers" and spec.one_tower:
+            raise ValueError(f"{key} needs a batch scored against itself, not towers: take another loss")
+        masks = [other for other in self.events if other.knob == MASK and other.step <= event.step]
+        if spec.reads != "scores" and masks and max(masks, key=lambda other: other.step).value:
+            raise ValueError(f"pairs are left out here, but {key} reads {spec.reads}, not pairs: take another loss")
+        return key
+
+    def turn_at(self, step: int) -> tuple[int, str]:
+        """Since which step which loss is in force at a step, by its key; -1: from the start."""
+        turns = [event for event in self.events if event.knob == LOSS and event.step <= step]
+        last = max(turns, key=lambda event: event.step, default=Event(-1, LOSS, self.loss.key))
+        return last.step, str(last.value)
+
+    def loss_at(self, step: int) -> Part:
+        """The loss in force at a step, with its knobs as events have left them."""
+        since, key = self.turn_at(step)
+        start = self.loss if since < 0 else _part("loss", Part(key))
+        changed = {
+            event.knob.removeprefix("loss."): event.value
+            for event in self.events
+            if event.knob.startswith("loss.") and since <= event.step <= step
+        }
+        return replace(start, knobs=tuple({**start.values, **changed}.items()))
+
+    def until(self, step: int) -> "RunConfig":
+        """The config with only those events that a state of this step has behind it."""
+        return replace(self, events=tuple(event for event in self.events if event.step < step))
 
     def with_event(self, event: Event) -> "RunConfig":
         """Add one change of a knob; a second change of the same knob at the same step replaces the first."""
@@ -204,15 +172,14 @@ class RunConfig:
 
     def folded(self) -> "RunConfig":
         """The config that starts with the knobs, and the mask, as its events left them."""
-        parts = {"loss": self.loss.values, "optimiser": self.optimiser.values}
         masks = [event for event in self.events if event.knob == MASK]
-        for event in self.events:
-            where, _, name = event.knob.partition(".")
-            if event.knob != MASK:
-                parts[where][name] = event.value
-        loss, optimiser = (replace(getattr(self, name), knobs=tuple(parts[name].items())) for name in parts)
         kept = tuple(replace(event, step=0) for event in masks[-1:] if event.value)
-        return replace(self, events=kept, loss=loss, optimiser=optimiser)
+        return replace(self, events=kept, loss=self.loss_at(_EVER), optimiser=self._optimiser_now())
+
+    def _optimiser_now(self) -> Part:
+        names = {f"optimiser.{name}" for name in self.optimiser.values}
+        changed = {event.knob.removeprefix("optimiser."): event.value for event in self.events if event.knob in names}
+        return replace(self.optimiser, knobs=tuple({**self.optimiser.values, **changed}.items()))
 
     def to_json(self) -> str:
         """All fields, knobs complete and in order: equal configs give equal text."""

@@ -2,6 +2,9 @@
 
 from math import isfinite
 
+import torch
+from torch import nn
+
 
 class Diverged(ArithmeticError):
     """The loss or a gradient is not finite; the run has gone back to weights from which it can go on."""
@@ -20,3 +23,12 @@ class Diverged(ArithmeticError):
 
 class NotFinite(ArithmeticError):
     """Names the tensor."""
+
+
+def culprit(**parts: nn.Module) -> str:
+    """The first parameter whose gradient is not finite, behind the name of its part."""
+    for prefix, module in parts.items():
+        for name, parameter in module.named_parameters():
+            if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+                return f"{prefix}.{name}"
+    return "all parameters together"

@@ -51,9 +51,20 @@ class Probing:
             candidates = None
             kind = getattr(self._objective.own, "candidates", "class proxies")
             kind = "class logits" if self._objective.spec.reads == "logits" else kind
-        elif self._config.pairing == "views" and not self._objective.spec.one_tower:
+        elif self._config.pairing == "views" and self._objective.spec.one_tower:
+            return self._lens_of_one_tower()
+        elif self._config.pairing == "views":
             anchors, candidates, kind = *self._views(), "second views"
         return look(self._objective, anchors, candidates, kind)
+
+    def _lens_of_one_tower(self) -> Lens | None:
+        """Both views of the probe scored against themselves, as the loss reads them of a batch."""
+        first, second = self._views()
+        y, instance = torch.cat([first.y, second.y]), torch.arange(len(first.y), device=first.y.device).repeat(2)
+        both = replace(first, z=torch.cat([first.z, second.z]), y=y, instance=instance, graded=_twice(first.graded))
+        with torch.no_grad():
+            scores = self._objective.view(both, None)
+        return look_at(self._objective, scores, both, "both views", len(first.z))
 
     def _lens_of_methods(self, y: Tensor, step: int) -> Lens | None:
         """The same where methods change what the loss reads: the probe goes the way of a batch."""
@@ -81,3 +92,7 @@ class Probing:
         with torch.no_grad():
             first, second = (self._encoder(view) for view in self._feed.probe_views())
         return self._feed.probe_items(first, instance), self._feed.probe_items(second, instance)
+
+
+def _twice(rows: Tensor | None) -> Tensor | None:
+    return None if rows is None else torch.cat([rows, rows])

@@ -12,30 +12,21 @@ from torch import Tensor, nn
 from models.diagnostics.items import Across
 from models.diagnostics.measure import measure
 from models.geometry import score
-from models.objective import Objective, no_weight_reason
+from models.objective import no_weight_reason
 from models.pair_mask import mask_of
 from models.snapshot import Lens, Snapshot
 from models.spec import Value
 from models.training import keep
-from models.training.build import (
-    LOSS_INIT,
-    OPTION,
-    batch_counts,
-    build_encoder,
-    build_optimiser,
-    device,
-    digest,
-    seed_of,
-    short,
-)
+from models.training.build import OPTION, batch_counts, build_encoder, build_optimiser, device, digest, short
 from models.training.chain import Chain
-from models.training.config import MASK, Event, RunConfig
+from models.training.config import LOSS, MASK, Event, Part, RunConfig
 from models.training.dataset import build
-from models.training.diverged import Diverged, NotFinite
+from models.training.diverged import Diverged, NotFinite, culprit
 from models.training.feed import Feed
 from models.training.probing import Probing
 from models.training.terms import look_at_terms, measures_of_terms
 from models.training.trace import Trace
+from models.training.turn import build_objective, carried_over, check_turns, in_force
 
 __all__ = ["Diverged", "Run"]
 
@@ -53,17 +44,20 @@ class Run:
         self.feed = Feed(config, self.data, self.device)
         self.encoder = build_encoder(config, self.data).to(self.device)
         context = self.data.context(int(config.encoder["dim"]))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(config.seed, LOSS_INIT))
-            self.objective = Objective(config.loss, context).to(self.device)
+        self.objective = build_objective(config.loss, context, config.seed).to(self.device)
+        self._turned = -1, config.loss.key
+        check_turns(config, context)
         self.chain = Chain(config, self.encoder, self.objective).to(self.device)
-        self._probing = Probing(config, self.data, self.feed, self.encoder, self.objective, self.chain)
+        self._probing = self._made_probing()
         self._parameters = self.parameters()
         self.optimiser = build_optimiser(config.optimiser, self._parameters)
         self._counts = batch_counts(self.feed.groups(0), config.pairing)
         self._initial = digest(self.encoder.state_dict().values())
         self._backups: list[tuple[int, dict[str, Tensor]]] = []  # the last two, oldest first
         self._apply_events(self.config)
+
+    def _made_probing(self) -> Probing:
+        return Probing(self.config, self.data, self.feed, self.encoder, self.objective, self.chain)
 
     def parameters(self) -> list[nn.Parameter]:
         """Trained parameters: the encoder's, then those of the loss and of the methods."""
@@ -152,8 +146,9 @@ class Run:
             raise ValueError(f"the state in {Path(folder).name!r} does not fit its config: {error}") from error
         return run
 
-    def restore(self, step: int, trace: Trace, tensors: Mapping[str, Tensor]) -> None:
-        """Take over a saved state."""
+    def restore(self, step: int, trace: Trace, tensors: Mapping[str, Tensor], was: RunConfig | None = None) -> None:
+        """Take over a saved state; was: the config that it was saved with, if events have been added since."""
+        self._turn_to(*(was or self.config).turn_at(step))
         for prefix, module in (("encoder.", self.encoder), ("objective.", self.objective), ("methods.", self.chain)):
             own = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
             module.load_state_dict(own)
@@ -180,9 +175,8 @@ class Run:
             self.restore(step, self.trace.until(step), tensors)
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"encoder.{name}": t for name, t in self.encoder.state_dict().items()}
-        tensors |= {f"objective.{name}": t for name, t in self.objective.state_dict().items()}
-        tensors |= {f"methods.{name}": t for name, t in self.chain.state_dict().items()}
+        parts = {"encoder": self.encoder, "objective": self.objective, "methods": self.chain}
+        tensors = {f"{part}.{name}": t for part, module in parts.items() for name, t in module.state_dict().items()}
         return tensors | keep.optimiser_tensors(self.optimiser)
 
     def _apply_events(self, config: RunConfig) -> None:
@@ -192,20 +186,35 @@ class Run:
 
     def _replay_events(self) -> None:
         """Every knob as it is in force at this step, whatever it was before."""
-        now: dict[str, Value] = {MASK: "", **{f"loss.{name}": value for name, value in self.config.loss.knobs}}
-        now |= {f"optimiser.{name}": value for name, value in self.config.optimiser.knobs}
-        now |= {event.knob: event.value for event in self.config.events if event.step <= self.step}
-        for knob, value in now.items():
+        self._turn_to(*self.config.turn_at(self.step))
+        for knob, value in in_force(self.config, self.step).items():
             self._apply(Event(self.step, knob, value))
 
     def _apply(self, event: Event) -> None:
         where, _, name = event.knob.partition(".")
-        if event.knob == MASK:
+        if event.knob == LOSS:
+            self._turn_to(event.step, str(event.value))
+        elif event.knob == MASK:
             self.objective.mask = mask_of(str(event.value), len(self.data.train), self.device)
         elif where == "loss" and self.objective.knobs[name] != event.value:
             self.objective.set(name, event.value)
         for group in self.optimiser.param_groups if where == "optimiser" else ():
             group[OPTION.get(name, name)] = event.value
+
+    def _turn_to(self, since: int, key: str) -> None:
+        """Go on with the loss that is in force since a step: same encoder, and what the optimiser knows of it."""
+        if (since, key) == self._turned:
+            return
+        part = self.config.loss if since < 0 else Part(key)
+        before, self._turned = self.objective, (since, key)
+        self.objective = build_objective(part, before.context, self.config.seed).to(self.device)
+        self.objective.mask = before.mask
+        self.chain.turn_to(self.objective)
+        if self.objective.spec.graded != before.spec.graded:  # then batches carry other targets
+            self.feed = Feed(replace(self.config, loss=part, events=()), self.data, self.device)
+        self._probing = self._made_probing()
+        self._parameters = self.parameters()
+        self.optimiser = carried_over(self.optimiser, build_optimiser(self.config.optimiser, self._parameters))
 
     def _train_step(self) -> None:
         self._apply_events(self.config)
@@ -219,20 +228,14 @@ class Run:
         gradients = [p.grad.flatten() for p in self._parameters if p.grad is not None]
         norm = torch.linalg.vector_norm(torch.cat(gradients)).item()  # one call: half the cost of a norm a tensor
         if not isfinite(norm):
-            raise NotFinite(f"the gradient of {self._first_bad()}")
+            raise NotFinite(f"the gradient of {culprit(encoder=self.encoder, loss=self.objective, method=self.chain)}")
         if self.trace.due(self.step):
             self.trace.log_measures(self.step, self.measures())  # here, where the weights are known to be sound
         self.optimiser.step()
         self.chain.after()
         self.trace.log_step(value, norm)
         self.step += 1
-
-    def _first_bad(self) -> str:
-        for prefix, module in (("encoder", self.encoder), ("loss", self.objective), ("method", self.chain)):
-            for name, parameter in module.named_parameters():
-                if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-                    return f"{prefix}.{name}"
-        return "all parameters together"
+        self._turn_to(*self.config.turn_at(self.step))  # a state of a step is that of the loss in force there
 
     def _why_no_weight(self, lens: Lens | None) -> str:
         return "" if lens is None or not self.config.methods else self.chain.no_weight_reason(lens.candidates)

@@ -6,6 +6,7 @@ from typing import Any
 
 from models.diagnostics.slow_step import SlowStep
 from models.engine.board import BoardState, LaneState
+from models.engine.forks import Change, forked
 from models.engine.lane import LaneActor, WhatIf
 from models.engine.quota import QuotaError
 from models.snapshot import Snapshot
@@ -60,6 +61,12 @@ class LocalPlayer:
     def add_lane(self, config: RunConfig) -> None:
         self._tell("add_lane", config.loss.key)
         self._add(config)
+
+    def fork(self, lane: str, step: int, loss: str | None, knobs: Mapping[str, Value], rate: float | None) -> None:
+        self._tell("fork", lane, step, loss, dict(knobs), rate)
+        lanes = self._state.lanes
+        parent = next(known for known in lanes if known.id == lane)
+        self._add(forked(parent, lanes, step, Change(loss, knobs, rate)))
 
     def remove_lane(self, lane: str) -> None:
         self._tell("remove_lane", lane)
@@ -138,7 +145,9 @@ class LocalPlayer:
         actor = self._actors[lane] = LaneActor(config.to_json())
         actor.advance(self._state.step)
         first = actor.first()
-        new = LaneState(lane, config, "ready", 0, first, first, actor.checksums(), 0.0, None, 0, "", "here")
+        new = LaneState(
+            lane, config, "ready", 0, first, first, actor.checksums(), 0.0, None, 0, "", "here", kept=(first,)
+        )
         self._state = replace(self._state, version=self._state.version + 1, lanes=(*self._state.lanes, new))
         self._look()
 
@@ -153,12 +162,13 @@ class LocalPlayer:
         status = "running" if self._state.playing else "paused" if step else "ready"
         self._state = replace(
             self._state,
-            lanes=tuple(
-                replace(lane, status=status, step=step, summary=summary, raw=raw)
-                for lane in self._state.lanes
-                for summary, raw in [self._actors[lane.id].summary(self.brushed)]
-            ),
+            lanes=tuple(self._looked(lane, status, step) for lane in self._state.lanes),
         )
+
+    def _looked(self, lane: LaneState, status: str, step: int) -> LaneState:
+        now, raw = self._actors[lane.id].summary(self.brushed)
+        kept = (*(old for old in lane.kept if old.step < now.step), now)
+        return replace(lane, status=status, step=step, summary=now, raw=raw, kept=kept)
 
 
 class LocalBoards:

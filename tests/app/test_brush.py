@@ -154,6 +154,13 @@ def test_a_lasso_becomes_the_items_of_its_rows() -> None:
     assert brushing.lassoed_items([{"series_index": 7, "data_indices": [0]}], rows) == ()
 
 
+def test_a_clicked_cell_becomes_its_classes() -> None:
+    labels = [np.array([0, 1, 2]), np.array([3, 5, 8])]
+    assert brushing.clicked_cell([{"lane": "B", "at": 2.0, "place": 1}], labels) == (1, ClassCell(8, 5))
+    assert brushing.clicked_cell([{"lane": "A", "at": 0, "place": 0}], labels) == (0, ClassCell(0, 0))
+    assert brushing.clicked_cell([], labels) is None
+
+
 def test_a_box_on_a_heat_map_becomes_ranks() -> None:
     cells = [(500, (50, 50)), (100, (50, 50)), (100, (50, 10))]
     box = {"xref": "x", "yref": "y", "x": [19.6, 24.4], "y": [-0.5, 4.49]}

@@ -54,6 +54,9 @@ def test_the_page_opens_on_the_recording(opened: Opener, boards: LocalBoards) ->
     assert page.button(key="reset").disabled
     assert len(page.get("vega_lite_chart")) == len(DEFAULT_PANELS) - 1
     assert len(page.get("echarts_chart")) == 1
+    linked = " ".join(part.proto.body for part in page.get("html"))
+    assert 'href="lessons?lesson=what-temperature-does"' in linked
+    assert 'href="diagnose?sample=embeddings"' in linked
 
 
 def test_play_goes_live_and_pause_pauses(opened: Opener, boards: LocalBoards) -> None:

@@ -3,16 +3,20 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app import lesson_table, lesson_trials
+from app.address import MIXTURE
 from app.cli import main
 from app.commands.lessons import NUMBERS, TABLE
 from app.lesson import NOT_HERE, SHOWS, Claim
 from app.lesson_file import FOLDER, lessons, load
 from app.lesson_trials import UNDECIDED, Measured, interval, judge
+from app.views.lab_panels import PANELS
 from models.diagnostics import readings
 from models.diagnostics.storage import load_summaries
+from models.training.config import RunConfig
 from tests.app.test_lesson_file import text
 
 LESSONS = lessons()
@@ -82,6 +86,39 @@ def test_verify_trains_tells_and_keeps(folder: Path, capsys: pytest.CaptureFixtu
     frames = load_summaries(lesson_trials.replay_path(folder, lesson))
     assert [frame.step for frame in frames] == [0, 0, 1, 4] * 2
     assert readings.read(frames[3], "hardest_share") == pytest.approx(kept.values["cold"]["hardest_share"][0], rel=1e-2)
+
+
+def test_what_a_run_logs_is_read_as_last_logged() -> None:
+    """Steps 0 to 49 are logged every tenth: the row of step 40 is the last one after 45 steps."""
+    (shown,) = lesson_trials.record(RunConfig(steps=45), (1.0,))
+    for name in ("pos_mean", "neg_mean", "neg_var"):
+        assert readings.read(shown, name) == readings.read(shown, f"{name}@40") == shown.curves.measured[name][4]
+    (fresh,) = lesson_trials.record(RunConfig(steps=1), (0.0,))
+    assert np.isnan(readings.read(fresh, "neg_mean"))
+
+
+def test_a_recording_is_lean_and_draws_all_the_same(folder: Path) -> None:
+    """What no lesson draws is gone; every panel's rows and sentences are those of the whole summary."""
+    whole = lesson_trials.record(RunConfig(steps=2), (1.0,))
+    lesson = replace(LESSONS[0], number=99, panels=("weights",))
+    lesson_trials.keep_replay(folder, lesson, whole)
+    assert load_summaries(lesson_trials.replay_path(folder, lesson))[0].classes is None
+    lesson = replace(lesson, panels=tuple(PANELS))
+    lesson_trials.keep_replay(folder, lesson, whole)
+    (kept,) = load_summaries(lesson_trials.replay_path(folder, lesson))
+    assert kept.weights is not None
+    assert kept.roc_unseen is not None
+    assert [len(kept.weights.heat), len(kept.roc.replicates), len(kept.roc_unseen.fpr)] == [0, 0, 0]
+    known = [name for name in readings.READINGS if np.isfinite(readings.read(whole[0], name))]
+    assert len(known) > 12
+    for name in known:
+        assert readings.read(kept, name) == pytest.approx(readings.read(whole[0], name), rel=2e-3, abs=1e-6), name
+    drawn = [panel for name, panel in PANELS.items() if name not in ("map", MIXTURE)]
+    assert len(drawn) > 7
+    for panel in drawn:
+        assert list(panel.rows(whole)) == list(panel.rows([kept]))
+        assert len(panel.rows(whole)) == len(panel.rows([kept])) > 0
+        assert panel.sentence(whole)[:20] == panel.sentence([kept])[:20]
 
 
 def test_a_claim_that_fails_ends_with_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,12 @@ import nbformat
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.address import from_query
+from app.address import PANELS, from_query
 from app.lesson import Lesson, Place, Question
 from app.lesson_file import lessons
 from app.lesson_grade import grade
 from app.lesson_trials import Measured
-from app.notebook import file_name, notebook
+from app.notebook import MODULES, file_name, notebook
 from app.views.lessons import parts
 from tests.app.boards import LocalBoards
 from tests.app.drawn import press, sound
@@ -117,8 +117,17 @@ def test_the_lab_opens_with_the_same_runs(boards: LocalBoards, lesson: Lesson) -
     (href,) = [match[1] for match in found if match]
     setup, problems = from_query(parse_qs(urlsplit(href.replace("&amp;", "&")).query))
     assert problems == ()
-    assert list(setup.lanes) == [run.config for run in lesson.runs]
+    shown = [run.config for run in lesson.runs if run.config in setup.lanes]
+    assert list(setup.lanes) == shown
+    left_out = [run.name for run in lesson.runs if run.config not in setup.lanes]
+    assert [name for name in left_out if f"Without {', '.join(left_out)}:" not in words(page)] == []
+    shared = {(run.config.data, run.config.pairing, run.config.encoder, run.config.sampler) for run in lesson.runs}
+    assert bool(left_out) == (len(shared) > 1)
     assert setup.panels == lesson.panels
+
+
+def test_a_notebook_can_draw_every_panel() -> None:
+    assert set(MODULES) == set(PANELS)
 
 
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.slug)

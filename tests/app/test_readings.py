@@ -142,6 +142,20 @@ def test_what_is_shown_follows_from_what_the_losses_read(
     assert lab_readings.usual(name, lanes) == usual
 
 
+def test_a_lesson_shows_what_the_losses_read_and_heads_where_there_are_some() -> None:
+    plain, headed = made(None), summary()
+    assert headed.heads
+    assert lab_readings.fullest("scores", [headed, headed]) == lab_readings.HEADS
+    assert lab_readings.fullest("scores", [headed, plain]) == lab_readings.COSINE
+    assert lab_readings.fullest("weights", [made("class"), made("binary")]) == lab_readings.MARGIN
+    assert lab_readings.fullest("scores", []) == lab_readings.COSINE
+    assert lab_readings.options_of(lab_readings.MARGIN, Part("cancer")) == {
+        "residual": False,
+        "names": ("benign", "malignant"),
+    }
+    assert lab_readings.options_of(lab_readings.HEADS, Part("cancer")) == {}
+
+
 def test_classes_are_a_panel_with_a_switch_to_gradients(opened: Opener, boards: LocalBoards) -> None:
     page = board(opened, "digits", "infonce", "cross_entropy", panels="classes")
     assert "Class against class" in titles(page)

@@ -36,6 +36,17 @@ def test_five_phases_of_one_step(opened: Opener, boards: LocalBoards) -> None:
     assert f"**{slow_motion.PHASES[3]}**" in " ".join(part.value for part in page.markdown)
 
 
+def test_a_lane_that_starts_anew_has_no_step_to_show(opened: Opener, boards: LocalBoards) -> None:
+    page = press(slow(opened), "slow-next")
+    assert "Step 1 draws" in captions(page)
+    boards.players["board0"].show(step=-1)  # the lane stands before the step that was shown
+    assert "Step 1 draws" not in captions(sound(page.run()))
+    boards.players["board0"].show(step=1)
+    assert "Step 1 draws" in captions(sound(page.run()))
+    page.session_state["page"].round += 1
+    assert "Step 1 draws" not in captions(sound(page.run()))
+
+
 def test_a_refusal_is_a_message(opened: Opener, boards: LocalBoards) -> None:
     page = slow(opened)
     boards.players["board0"].refusal = "this run is being built; ask again in a moment"

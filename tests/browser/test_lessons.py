@@ -25,3 +25,9 @@ def test_open_predict_run_and_be_graded(context: Any, server: Server) -> None:
     page.locator(".st-key-lesson-show button").first.click()
     page.get_by_text(re.compile("You said simple; it is hard")).wait_for()
     page.locator("[data-testid=stVegaLiteChart] canvas").first.wait_for()
+    # On paper: nothing to press, and the whole length instead of what a window shows.
+    assert page.locator("button:visible").count() > 0
+    page.emulate_media(media="print")
+    assert page.locator("button:visible").count() == 0
+    assert page.get_by_text(re.compile("You said simple; it is hard")).is_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.stMain')).overflowY") == "visible"

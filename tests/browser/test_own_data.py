@@ -37,8 +37,9 @@ def test_a_csv_is_dropped_edited_and_trained_on(context: Any, server: Server, tm
     lab.until(lambda: lab.step() > at, "training that goes on while the form is open")
     assert "data=" not in page.url  # digits still
     box = page.locator(".st-key-mine-roles").get_by_role("combobox", name=re.compile("strong")).first
-    box.click()
-    page.get_by_role("option", name=re.compile("^label")).click()
+    option = page.get_by_role("option", name=re.compile("^label"))
+    lab.until(lambda: option.count() or box.click() or option.count(), "the open list of roles")
+    option.click()
     page.get_by_text(re.compile(r"178 items; 2 classes")).wait_for()
     with page.expect_download() as download:
         page.get_by_role("link", name="A sample file").click()

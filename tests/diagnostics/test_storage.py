@@ -1,11 +1,14 @@
 import dataclasses
 import json
+import zlib
+from base64 import b64decode
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from models.diagnostics.columns import HALF
@@ -139,6 +142,24 @@ def test_a_replay_of_two_lanes_stays_small(tmp_path: Path) -> None:
     save_summaries(tmp_path / "replay.safetensors", frames)
     # 25 kB a frame: 120 frames stay below 3 MB.
     assert (tmp_path / "replay.safetensors").stat().st_size < 20 * 25_000
+
+
+def test_a_header_in_plain_json_is_read_as_ever(tmp_path: Path) -> None:
+    save_summaries(tmp_path / "new.safetensors", replay())
+    with safe_open(tmp_path / "new.safetensors", "numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        header = file.metadata()["losslab"]
+    plain = zlib.decompress(b64decode(header)).decode()
+    assert json.loads(plain)["version"] == 1
+    assert len(header) < len(plain) / 4
+    save_file(tensors, tmp_path / "old.safetensors", {"losslab": plain})
+    old, new = (load_summaries(tmp_path / f"{name}.safetensors") for name in ("old", "new"))
+    assert len(old) == 9
+    assert [frame.config for frame in old] == [frame.config for frame in new]
+    assert all(same(a.points.xy, b.points.xy) for a, b in zip(old, new, strict=True))
+    save_file(tensors, tmp_path / "odd.safetensors", {"losslab": "no header"})
+    with pytest.raises(ValueError, match="header cannot be unpacked"):
+        load_summaries(tmp_path / "odd.safetensors")
 
 
 def test_no_frames_are_a_file_too(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.diagnostics import readings
+from models.diagnostics.few_shot import few_shot
 from models.diagnostics.measure import measure
 from models.diagnostics.projection import pca_frame, project
 from models.diagnostics.summarise import summarise, thin
@@ -107,6 +109,24 @@ def test_losses_on_proxies_and_logits_are_summarised() -> None:
         assert found.weights is not None
         assert found.why_no_weight != ""
         assert np.isfinite(found.weights.heat).all()
+
+
+def test_a_run_of_episodes_is_asked_about_new_classes() -> None:
+    """The same episodes as by hand from the snapshot's unseen items; a run without episodes has no such number."""
+    sampler = Part("episodic", (("way", 4), ("shot", 3), ("query", 2)))
+    run = Run(RunConfig(data=Part("fewshot", (("pictures", "digits"),)), sampler=sampler))
+    run.advance(1)
+    snapshot = run.snapshot()
+    unseen = ~snapshot.seen
+    assert set(snapshot.y[unseen].tolist()) == {5, 6, 7, 8, 9}
+    by_hand = few_shot(snapshot.z[unseen], snapshot.y[unseen], way=4, shot=3, query=2)
+    full = summarise(snapshot)
+    assert full.few_shot == by_hand.accuracy > 0.3
+    hurried = summarise(snapshot, recent=full).few_shot
+    assert hurried == few_shot(snapshot.z[unseen], snapshot.y[unseen], way=4, shot=3, query=2, episodes=100).accuracy
+    assert readings.read(full, "few_shot") == by_hand.accuracy
+    assert summarise(trained()).few_shot is None
+    assert np.isnan(readings.read(summarise(trained()), "few_shot"))
 
 
 def test_a_hurried_summary_differs_only_where_it_says() -> None:

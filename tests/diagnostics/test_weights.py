@@ -21,6 +21,7 @@ from models.diagnostics.weights import (
     hardest_share,
     heat_map,
     mean_count,
+    own_class_share,
     pull_push,
     relative_penalty,
     score_edges,
@@ -225,6 +226,21 @@ def test_a_silent_curve_counts_as_one_of_n() -> None:
     assert anchor_share(lens) == 1 / 24
     bare = replace(lens, grid=EMPTY, pull_curve=EMPTY, push_curve=EMPTY)
     assert [len(curve) for curve in measured_curves(bare)] == [0, 0]
+
+
+def test_the_push_on_the_own_class_by_hand() -> None:
+    """Two views of three items, the first two of one class: of a push of 1 + 2 + 4 on negatives, 1 hits that class."""
+    own, y = np.eye(3, dtype=bool), np.array([7, 7, 5])
+    weight = np.array([[-9.0, 1.0, 2.0], [0.0, -9.0, 4.0], [-3.0, 0.0, 5.0]])  # -3: a pulled negative is no push
+    lens = Lens(np.zeros((3, 3)), own, ~own, weight, "second views", EMPTY, EMPTY, EMPTY)
+    assert own_class_share(lens, y) == pytest.approx(1 / 7)
+    both = Lens(np.zeros((3, 6)), *(np.hstack([x, x]) for x in (own, ~own, weight)), "both views", EMPTY, EMPTY, EMPTY)
+    assert own_class_share(both, y) == pytest.approx(1 / 7)
+    assert own_class_share(both, np.array([1, 2, 3])) == 0
+    queue = Lens(*(np.hstack([x, x[:, :1]]) for x in (weight, own, ~own, weight)), "queue", EMPTY, EMPTY, EMPTY)
+    assert own_class_share(queue, y) is None
+    assert own_class_share(lens, np.arange(4)) is None
+    assert np.isnan(own_class_share(replace(lens, weight=-np.ones((3, 3))), y) or 0.0)
 
 
 def test_curves_that_change_sign_are_read_on_a_straight_line() -> None:

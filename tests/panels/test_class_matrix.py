@@ -65,3 +65,13 @@ def test_table_has_every_two_classes() -> None:
     cell = found[(found["anchors"] == "dog") & (found["candidates"] == "cat")].iloc[0]
     assert (cell["pairs"], cell["mean cosine"], cell["push (% of gradient)"]) == (4, 0.1, 30.0)
     assert "not recorded" in found["anchors"].iloc[-1]
+
+
+def test_a_clicked_cell_says_where_it_is() -> None:
+    spec = class_matrix.spec()
+    (clicked,) = (param for param in spec["params"] if param["name"] == class_matrix.CELL)
+    assert clicked["select"] == {"type": "point", "fields": ["lane", "at", "place"]}
+    found = class_matrix.rows([summary()])
+    rows = found[found["kind"] == "row"]
+    assert rows["at"].tolist() == list(range(len(rows)))
+    assert len(rows) > 1

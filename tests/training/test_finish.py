@@ -5,7 +5,9 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
+from models.diagnostics import readings
 from models.diagnostics.final import final_metrics
+from models.diagnostics.summarise import summarise
 from models.training.config import Part, RunConfig
 from models.training.finish import finish
 from models.training.run import Run
@@ -126,6 +128,7 @@ def test_f1_of_two_classes_is_that_of_the_second(loss: str) -> None:
     assert told["f1"] == pytest.approx(f1_of((logits[:, 1] > logits[:, 0])[:, None], truth[:, None]), abs=1e-9)
     assert told["f1"] > 0.8
     assert told["f1_probe"] > 0.8
+    assert readings.read(summarise(trained.snapshot()), "f1") == pytest.approx(told["f1"], abs=1e-6)
 
 
 def test_without_a_head_only_the_probe_tells() -> None:

@@ -1,10 +1,16 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from models.catalogue import find
+from models.geometry import Embeddings, score
+from models.sensitivity import pair_weights
+from models.training.config import Part, RunConfig
+from models.training.run import Run
 from models.training.views import augment, natural
 
 SHAPES = {"image": (64, 1, 8, 8), "signal": (64, 1, 40), "points": (64, 16), "text": (64, 128)}
@@ -133,3 +139,25 @@ def test_natural_views_belong_to_their_row() -> None:
     views = torch.arange(6.0)[:, None, None].expand(6, 3, 1)
     rows = torch.tensor([4, 0, 4, 2])
     assert natural(views, rows, 1.0, generator())[:, 0].tolist() == [4, 0, 4, 2]
+
+
+def test_a_loss_of_one_tower_is_looked_at_as_it_trains() -> None:
+    """Both views of the probe in one batch, paired by item: the weights are those of that batch, of its first views."""
+    run = Run(RunConfig(loss=Part("meow"), pairing="views"))
+    run.advance(1)
+    lens = run.snapshot().lens
+    assert lens is not None
+    views = run.feed.probe_views()
+    n = len(views[0])
+    with torch.no_grad():
+        z = torch.cat([run.encoder(view) for view in views])
+    scores = score(Embeddings(z, torch.zeros(2 * n, dtype=torch.int64), torch.arange(n).repeat(2)))
+    assert lens.candidates == "both views"
+    assert lens.s.shape == (n, 2 * n)
+    assert lens.pos.sum(axis=1).tolist() == [1] * n
+    assert lens.pos[np.arange(n), np.arange(n) + n].all()
+    assert np.array_equal(lens.neg, scores.neg.numpy()[:n])
+    assert lens.s == pytest.approx(scores.s.numpy()[:n], abs=1e-6)
+    expected = pair_weights(find("losses", "meow"), scores, **run.config.loss.values).numpy()[:n]
+    assert np.abs(expected).max() > 0
+    assert lens.weight == pytest.approx(expected, abs=1e-3 * float(np.abs(expected).max()))

@@ -1,0 +1,79 @@
+"""A diagnosis on a side worker: the work itself, what is said of it on the way, and what is tried out beside it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from distributed import get_worker
+
+from models.checkpoint import planted
+from models.checkpoint.frozen import Frozen, frozen
+from models.checkpoint.material import Material
+from models.checkpoint.result import Result, examined
+from models.checkpoint.try_it import Trial, Way, try_it
+from models.diagnostics.all_pairs import Progress
+from models.engine.jobs import cancelled
+from models.engine.lane import settle_process
+from models.spec import Value
+
+
+class Cancelled(RuntimeError):
+    """Nobody waits for this any more."""
+
+
+def measure(
+    material: Material,
+    against: Sequence[Material],
+    loss: str | None,
+    knobs: Mapping[str, Value],
+    topic: str,
+) -> Result:
+    """`examined`; what is being done is told under the topic. Raises what `diagnose` raises, and Cancelled."""
+    settle_process()
+
+    def told(what: str, step: Progress | None) -> None:
+        if cancelled():
+            raise Cancelled(f"cancelled while {what}")
+        _tell(topic, said(what, step))
+
+    return examined(material, loss, knobs, None, against, told)
+
+
+def said(what: str, step: Progress | None) -> tuple[str, float]:
+    """What is done, in words, and the share of it that is done; 0 where nobody knows."""
+    if step is None:
+        return f"{what[:1].upper()}{what[1:]}", 0.0
+    left = f", {step.seconds_left:.0f} s left" if step.done else ""
+    return f"Counting pairs: {step.done:,} of {step.total:,}, {step.per_second:,.0f} a second{left}", (
+        step.done / max(step.total, 1)
+    )
+
+
+def _tell(topic: str, message: tuple[str, float]) -> None:
+    try:
+        worker = get_worker()
+    except ValueError:  # called as a plain function
+        return
+    worker.log_event(topic, list(message))
+
+
+def standings(material: Material, loss: str | None) -> Frozen:
+    """`frozen`: all losses on one batch of the embeddings."""
+    settle_process()
+    return frozen(material, loss)
+
+
+def trial(material: Material, now: Way, advised: Way) -> Trial:
+    """`try_it`: three seeds each way; raises Cancelled between two of them."""
+    settle_process()
+
+    def told(done: int, total: int) -> None:
+        if cancelled():
+            raise Cancelled(f"cancelled after {done} of {total} trainings")
+
+    return try_it(material, now, advised, progress=told)
+
+
+def sample(door: str) -> dict[str, Any]:
+    """The files of a door's sample."""
+    settle_process()
+    return planted.made(door)

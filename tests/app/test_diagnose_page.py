@@ -1,0 +1,273 @@
+"""The Diagnose page by Streamlit's own test runner, with a side worker of this process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import startup
+from app.background import Questions
+from app.diagnosing import Asked, Case, Given, advised
+from models.checkpoint import Material, planted
+from models.checkpoint.frozen import Frozen, Standing
+from models.checkpoint.try_it import Trial, Way
+from models.diagnostics.all_pairs import Progress
+from models.diagnostics.verdict import compare_seeds
+from models.engine import diagnosing
+from models.engine.diagnosing import said
+from tests.app.boards import LocalBoards
+from tests.app.drawn import press, sound
+from tests.checkpoint.made import sound as items
+from tests.reading.helpers import npz
+
+SCRIPT = "from app.views import diagnose\ndiagnose.page()\n"
+Z, Y = items(n=120, classes=4, d=8)
+FLIPPED = np.where(np.arange(120) < 6, (Y + 1) % 4, Y)
+SCORES = "score,is_match\n" + "".join(f"{k / 60:.4f},{int(k % 3 > 0)}\n" for k in range(60))
+
+
+class Future:
+    """What a side worker gives back; done, failed or still at it."""
+
+    def __init__(self, status: str, value: Any = None) -> None:
+        self.status, self.value, self.cancelled = status, value, False
+
+    def result(self, timeout: float) -> Any:
+        return self.value
+
+    def exception(self, timeout: float = 0) -> Any:
+        return self.value
+
+    def cancel(self, *, force: bool) -> None:
+        self.cancelled = force
+
+
+class LocalEngine:
+    """Does what is submitted at once, unless told to be busy."""
+
+    def __init__(self) -> None:
+        self.busy, self.asked = False, list[str]()
+        self.canned: dict[str, Any] = {}  # answers that would take seconds, by name of the work
+        self.last: Future | None = None
+
+    def keep(self, value: Any) -> Any:
+        return value
+
+    def heard(self, topic: str) -> Any:
+        return ["Counting pairs: 5 of 10", 0.5]
+
+    def submit(self, work: Callable[..., Any], *arguments: Any, priority: int = 0) -> Future:
+        self.asked.append(work.__name__)
+        if self.busy:
+            self.last = Future("pending")
+            return self.last
+        if work.__name__ in self.canned:
+            return Future("finished", self.canned[work.__name__](*arguments))
+        try:
+            return Future("finished", work(*arguments))
+        except ValueError as error:
+            return Future("error", error)
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalEngine:
+    here, questions = LocalEngine(), Questions()
+    monkeypatch.setenv("LOSSLAB_HOME", str(tmp_path))
+    monkeypatch.setattr(startup, "engine", lambda: here)
+    for module in ("app.views.diagnose", "app.views.diagnose_more"):
+        monkeypatch.setattr(f"{module}.questions", lambda: questions)
+    return here
+
+
+@pytest.fixture
+def page(boards: LocalBoards, engine: LocalEngine) -> AppTest:
+    return sound(AppTest.from_string(SCRIPT, default_timeout=120).run())
+
+
+def case_of(page: AppTest) -> Case:
+    found: Case = page.session_state["diagnose-case"][1]
+    return found
+
+
+def settled(page: AppTest) -> AppTest:
+    """Wait for the reader's thread and draw again."""
+    case_of(page)._reader.join(100)
+    return sound(page.run())
+
+
+def dropped(page: AppTest, content: bytes, name: str, key: str = "diagnose-file-embeddings") -> AppTest:
+    page.file_uploader(key=key).set_value((name, content, "application/octet-stream"))
+    return settled(sound(page.run()))
+
+
+def text(page: AppTest) -> str:
+    kinds = ("markdown", "caption", "info", "success", "warning", "error", "code")
+    return "\n".join(part.value for kind in kinds for part in page.get(kind))
+
+
+def test_three_doors_each_with_a_sentence_and_a_sample(page: AppTest) -> None:
+    assert text(page).count("Nothing leaves this machine") == 1
+    for door, begins in (("embeddings", "One row an item"), ("scores", "A table"), ("model", "An ONNX file")):
+        page.button_group(key="diagnose-door").set_value(door)
+        page = sound(page.run())
+        assert begins in text(page)
+        assert any(button.key == f"diagnose-try-{door}" for button in page.button)
+
+
+def test_embeddings_with_wrong_labels_are_found_and_marked(page: AppTest) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    shown = text(page)
+    assert "120 rows of 8 dimensions" in shown
+    assert "**Label suspects**" in shown
+    assert "What would change our mind" in shown
+    assert len(page.get("vega_lite_chart")) >= 4
+    page = press(page, "mark-label_suspects")
+    assert "Marked: " in text(page)
+    listed = next(frame.value for frame in page.dataframe if "nearest" in frame.value.columns)
+    assert {int(str(item).split("#")[1]) for item in listed["item"]} >= set(range(6))
+    page = press(page, "mark-label_suspects")
+    assert "Marked: " not in text(page)
+
+
+def test_naming_the_loss_measures_anew_and_unlocks_weights(page: AppTest, engine: LocalEngine) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    assert "No loss was named." in text(page)
+    page.selectbox(key="diagnose-loss").set_value("infonce")
+    page = settled(sound(page.run()))
+    assert engine.asked.count("measure") == 2
+    assert "No loss was named." not in text(page)
+    assert case_of(page).measured == Asked("infonce", (("temperature", 0.1),))
+    assert "The batch is a guess" in text(page)
+    assert "python -m app diagnose mine.npz --loss infonce --knob temperature=0.1" in text(page)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("cut.npz", b"PK\x03\x04 cut short", "E1"),
+        ("bad.npy", b"nothing of the kind", "E1"),
+        ("vector.npz", npz(embeddings=np.arange(4.0)), "E1"),
+    ],
+)
+def test_a_refusal_is_one_line_with_its_code_and_the_next_file_works(
+    page: AppTest, name: str, content: bytes, code: str
+) -> None:
+    page = dropped(page, content, name)
+    assert len(page.error) == 1
+    assert page.error[0].value.startswith(code)
+    assert "\n" not in page.error[0].value
+    page = dropped(page, npz(embeddings=Z, labels=Y), "good.npz")
+    assert not page.error
+    assert "120 rows of 8 dimensions" in text(page)
+
+
+def test_scores_alone_show_their_two_panels_and_why_the_rest_is_missing(page: AppTest) -> None:
+    page.button_group(key="diagnose-door").set_value("scores")
+    page = dropped(sound(page.run()), SCORES.encode(), "scores.csv", "diagnose-file-scores")
+    assert "40 that match, 20 that do not" in text(page)
+    assert len(page.get("vega_lite_chart")) == 2
+    assert "There are scores alone, and no embeddings." in text(page)
+
+
+def test_a_model_and_its_data(page: AppTest, engine: LocalEngine) -> None:
+    page.button_group(key="diagnose-door").set_value("model")
+    page = sound(page.run())
+    page = press(page, "diagnose-try-model")
+    page = settled(page)
+    assert "1,797 rows of 32 dimensions" in text(page)
+    assert "**Findings**" in text(page)
+    assert engine.asked == ["sample", "measure"]
+
+
+def test_progress_is_told_and_cancel_keeps_what_was_read(page: AppTest, engine: LocalEngine) -> None:
+    engine.busy = True
+    page = dropped(page, npz(embeddings=Z, labels=Y), "mine.npz")
+    assert case_of(page).doing() == ("Counting pairs: 5 of 10", 0.5)
+    page = press(page, "diagnose-cancel")
+    assert engine.last is not None
+    assert engine.last.cancelled
+    assert "Cancelled. What was shown stays." in text(page)
+    assert "120 rows of 8 dimensions" in text(page)
+    engine.busy = False
+    page = settled(press(page, "diagnose-again"))
+    assert "**Findings**" in text(page)
+
+
+def test_another_checkpoint_is_compared_on_the_same_items(engine: LocalEngine, tmp_path: Path) -> None:
+    given = Given(
+        ("new.npz", npz(embeddings=Z, labels=Y)),
+        against=(("old.npz", npz(embeddings=Z + 0.5 * np.sin(np.arange(960)).reshape(120, 8), labels=Y)),),
+    )
+    case = Case(given, Asked())
+    case._reader.join(100)
+    assert case.poll()
+    assert case.result is not None
+    assert [view.summary.label for view in case.result.views] == ["new.npz", "old.npz"]
+    assert case.result.told["changes"][0]["before"] == "old.npz"
+    assert list((tmp_path / "uploads").iterdir()) == []  # nothing that was uploaded stays
+
+
+def test_advice_is_tried_with_its_pairs_masked(page: AppTest, engine: LocalEngine) -> None:
+    tried: list[tuple[Any, Any]] = []
+
+    def trial(material: Material, now: Way, then: Way) -> Trial:
+        tried.append((now, then))
+        before, after = (0.5, 0.52, 0.51), (0.6, 0.62, 0.61)
+        verdict = compare_seeds(list(before), list(after), "recall@1", ("now", "advised"))
+        return Trial(now, then, "recall_at_1", before, after, before, verdict, ("a", "b", "c"))
+
+    engine.canned["trial"] = trial
+    page.selectbox(key="diagnose-loss").set_value("infonce")
+    page = dropped(sound(page.run()), npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    page = press(page, "try-likely_false_negatives")
+    now, then = tried[0]
+    assert (now.masked, now.loss, then.knobs) == ((), "infonce", now.knobs)
+    told = next(one for one in case_of(page).result.told["findings"] if one["key"] == "likely_false_negatives")  # type: ignore[union-attr]
+    assert [list(pair) for pair in then.masked] == told["pairs"]
+    assert len(then.masked) > 0
+    assert "green-badge[confirmed] recall@1 +0.1000" in text(page)
+
+
+def test_all_losses_stand_on_the_frozen_embeddings(page: AppTest, engine: LocalEngine) -> None:
+    def standings(material: Material, loss: str | None) -> Frozen:
+        rows = [Standing("infonce", 0.7, 0.8, 1.0, 1.0), Standing("triplet", 0.2, float("nan"), 0.1, 0.4)]
+        return Frozen(loss or "", np.arange(4), tuple(rows), None, "")  # type: ignore[arg-type]
+
+    engine.canned["standings"] = standings
+    page = dropped(page, npz(embeddings=Z, labels=Y), "mine.npz")
+    page = press(page, "diagnose-standings")
+    frame = next(part.value for part in page.dataframe if "loss" in part.value.columns)
+    assert frame["loss"].tolist() == ["InfoNCE", "Triplet"]
+    assert frame["gradient agrees with yours"].tolist() == [1.0, 0.4]
+
+
+def test_advice_is_turned_into_what_can_be_tried() -> None:
+    asked, ends = Asked("infonce", (("temperature", 0.1),)), (0.01, 0.15)
+    pairs = {"key": "likely_false_negatives", "pairs": [[0, 1]]}
+    assert advised(pairs, asked, ends) == {"masked": [[0, 1]]}
+    assert advised({"key": "temperature_low", "pairs": []}, asked, ends) == {"knobs": {"temperature": 0.15}}
+    assert advised({"key": "temperature_high", "pairs": []}, asked, ends) == {"knobs": {"temperature": 0.05}}
+    assert advised({"key": "hubs", "pairs": []}, asked, ends) is None
+    assert advised(pairs, Asked(), ends) is None
+
+
+def test_progress_in_words() -> None:
+    assert said("sampling", None) == ("Sampling", 0.0)
+    assert said("counting pairs", Progress(500, 1000, 5.0)) == (
+        "Counting pairs: 500 of 1,000, 100 a second, 5 s left", 0.5,
+    )  # fmt: skip
+
+
+def test_samples_hold_the_planted_fault() -> None:
+    y = np.arange(100) % 10
+    wrong, rows = planted.flipped(y)
+    assert np.flatnonzero(wrong != y).tolist() == rows.tolist()
+    assert len(rows) == 6
+    files = diagnosing.sample("scores")
+    lines = files["digits_scores.csv"].decode().splitlines()
+    assert lines[0] == "score,is_match"
+    assert len(lines) == planted.PAIRS + 1
+    assert all(-1.001 <= float(line.split(",")[0]) <= 1.001 for line in lines[1:])
