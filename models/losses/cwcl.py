@@ -79,7 +79,7 @@ SPEC = LossSpec(
     rowwise=False,
     graded=True,
     cost=(
-        "Two softmaxes, one along the rows and one along the columns, where other losses take one: four to five times "
+        "Two softmaxes, one along the rows and one along the columns, where other losses take one: four to six times "
         "the matrix product."
     ),
 )

@@ -63,7 +63,7 @@ SPEC = LossSpec(
     relations=("equals infonce when hardest is at least the number of negatives",),
     cost=(
         "Each row's nearest negatives are picked before they are summed, and every positive pair meets that sum: some "
-        "five times the matrix product."
+        "five to seven times the matrix product."
     ),
 )
 

@@ -124,8 +124,8 @@ SPEC = LossSpec(
     rowwise=False,
     one_tower=True,
     cost=(
-        "Nearest neighbours are picked twice from every row, of any class and of other classes: four to five times the "
-        "matrix product."
+        "Nearest neighbours are picked twice from every row, of any class and of other classes: four to seven times "
+        "the matrix product."
     ),
 )
 
