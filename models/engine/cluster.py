@@ -44,6 +44,7 @@ class Engine:
         self._host: subprocess.Popen[str] | None = None
         self._warming: dict[str, tuple[str, Any]] = {}  # worker address -> name and future of its warm-up
         self._held: Counter[str] = Counter()
+        self._yielded = False
         self._up = threading.Event()
         self._stopped = threading.Event()
         self._closed = False
@@ -148,6 +149,7 @@ class Engine:
     def _launch(self) -> subprocess.Popen[str] | None:
         """Start a host, where the workers are ours, and connect; raises OSError or EngineError."""
         if not self.settings.scheduler:
+            self._yielded = False
             self._host = _host(self.settings)
             self.address = _first_line(self._host, self.settings)
         self._client = Client(
@@ -186,6 +188,7 @@ class Engine:
             if self.alive:
                 with suppress(*GONE):  # the host has just gone; another will come
                     self._warm_new()
+                    self._yield()
 
     def _known(self) -> dict[str, Any]:
         """What the scheduler says of each worker, by address; nothing while the client is between two schedulers."""
@@ -203,6 +206,19 @@ class Engine:
             future.add_done_callback(_log_failure)
             with self._lock:
                 self._warming[address] = (str(about["name"]), future)
+
+    def _yield(self) -> None:
+        """Once the training workers are warm, let them yield to the page: before, the page waits for them."""
+        host = self._host
+        if self._yielded or host is None or host.stdin is None:
+            return
+        training = self.workers()
+        with self._lock:
+            ready = len(training) == self.settings.workers and all(self._warmed(address) for address in training)
+        if ready:
+            self._yielded = True
+            host.stdin.write("warm\n")
+            host.stdin.flush()
 
     def _warmed(self, address: str) -> bool:
         return address in self._warming and bool(self._warming[address][1].done())
