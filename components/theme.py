@@ -27,6 +27,7 @@ DIVERGING = ((0.0, POSITIVE), (0.5, "rgba(120,123,130,0.06)"), (1.0, NEGATIVE))
 HEIGHT = 320  # pixels of a live panel, legend included
 COSINE = "cosine similarity"
 LIMIT = 40_000  # bytes of JSON that the rows of four lanes may have
+REACH = 40  # points of a curve that a pointer finds
 _DIGITS = 5  # significant digits on the wire: finer than a pixel
 
 alt.data_transformers.disable_max_rows()
@@ -117,6 +118,17 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 def wire_bytes(frame: pd.DataFrame) -> int:
     """Size of the rows as JSON, columns named once."""
     return len(frame.to_json(orient="split", index=False))
+
+
+def reach(count: int) -> np.ndarray:
+    """1 for the at most REACH points of a curve that a pointer finds, the ends among them; 0 for those between.
+
+    A browser lays out the nearest cell of every such point anew at each update: of all points that took longer than
+    the curve itself.
+    """
+    found = np.zeros(count, np.int8)
+    found[np.linspace(0, count - 1, min(count, REACH)).round().astype(int)] = 1
+    return found
 
 
 def frame(parts: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:

@@ -260,10 +260,12 @@ def _live(lab: Lab, interval: float) -> None:
     def tick() -> None:
         state.ticks()
         view = lab.view()
+        shown = lab_clock.moved(lab, view)
+        lab_panels.prepare(lab, shown)
         with st.container(key="refusal"):  # always there: what follows keeps its place
             if lab.page.refusal():
                 st.error(lab.page.refusal())
-        shown = lab_clock.bar(lab, view)
+        lab_clock.bar(lab, view)
         lab_numbers.numbers(lab, shown)
         lab_numbers.verdict(lab, shown)
         lab_brush.bar(lab, shown)

@@ -20,11 +20,17 @@ CURSOR = "cursor"
 _SAME = "the same loss"
 
 
-def bar(lab: Lab, view: View) -> View:
-    """Draw the clock, and return the view as it stands at the cursor."""
-    held, steps = lab.page.clock, clock.kept_steps(view)
-    held.offer(steps, clock.now())
+def moved(lab: Lab, view: View) -> View:
+    """Let the clock run on, and return the view as it stands at the cursor."""
+    held = lab.page.clock
+    held.offer(clock.kept_steps(view), clock.now())
     held.tick(clock.now())
+    return clock.shown(view, held)
+
+
+def bar(lab: Lab, view: View) -> None:
+    """Draw the clock."""
+    held = lab.page.clock
     with st.container(horizontal=True, vertical_alignment="bottom", key="clock"):
         if held.offered:
             _slider(held)
@@ -34,7 +40,6 @@ def bar(lab: Lab, view: View) -> View:
     words = clock.told([lane.config for lane in view.lanes])
     if words:
         st.caption(words)
-    return clock.shown(view, held)
 
 
 def _slider(held: Clock) -> None:

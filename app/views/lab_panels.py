@@ -99,10 +99,38 @@ def rehearse() -> None:
             drawn.rows(panel, summaries, options)
 
 
+def prepare(lab: Lab, view: View) -> None:
+    """Make every picture before the first is sent.
+
+    A browser lays the page out anew for whatever comes 10 ms later than the last: pictures that come together are drawn
+    in half the time.
+    """
+    summaries = view.summaries
+    if not summaries:
+        return
+    for name in lab.page.setup.panels[: REVEAL[min(lab.page.draws, len(REVEAL) - 1)]]:
+        panel, options = lab_readings.picture(name, summaries, PANELS[name]), _shown(name, lab, view)
+        if lab_menus.table_shown(name):
+            drawn.table(panel, summaries, lab_readings.telling(panel, options))
+        elif name == "map":
+            _map_option(lab, view, options)
+        else:
+            _rows_and_words(panel, view, options)
+
+
+def _rows_and_words(panel: Any, view: View, options: dict[str, Any]) -> tuple[Any, str]:
+    """What a panel draws, and says to those who do not see it."""
+    return (
+        drawn.rows(panel, view.summaries, lab_readings.drawing(panel, options)),
+        drawn.sentence(panel, view.summaries, lab_readings.telling(panel, options, SPOKEN_OPTIONS)),
+    )
+
+
 def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
     panel = lab_readings.picture(name, view.summaries, PANELS[name])
+    rows, spoken = _rows_and_words(panel, view, options)
     st.vega_lite_chart(
-        drawn.rows(panel, view.summaries, lab_readings.drawing(panel, options)),
+        rows,
         spec_of(panel, options),
         key=_chart_key(name, panel, lab),
         # Streamlit makes the alt text part of the spec: one that changes at every tick would mount the chart anew. The
@@ -111,7 +139,6 @@ def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
         width="stretch",
         **_dragging(name, panel, lab, view),
     )
-    spoken = drawn.sentence(panel, view.summaries, lab_readings.telling(panel, options, SPOKEN_OPTIONS))
     st.html(f'<span class="spoken">{escape(spoken)}</span>')
 
 
@@ -137,16 +164,25 @@ def spec_of(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
+def _map_option(lab: Lab, view: View, options: dict[str, Any]) -> dict[str, Any]:
+    shown = lab_tradeoff.mapped(view, options["method"])
+    return drawn.map_option(shown, view.lanes[0].config.data, _brushed(lab, view), _still(view))
+
+
+def _still(view: View) -> bool:
+    """While it moves, the map is drawn anew at every tick, and a lasso with it: items are drawn around at rest."""
+    return view.live and not view.playing
+
+
 def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
     shown = lab_tradeoff.mapped(view, options["method"])
     if options["three"] and view.live and not view.playing and view.then is None:
         lab_tradeoff.in_three(lab, view)
         return
-    # While it moves, the map is drawn anew at every tick, and a lasso with it: items are drawn around at rest.
-    lasso, key = view.live and not view.playing, f"chart-map-{lab.page.brushes}"
+    lasso, key = _still(view), f"chart-map-{lab.page.brushes}"
     rows = [lane.points.item[lane.points.seen == seen] for lane in shown for seen in (True, False)]
     st.echarts_chart(
-        drawn.map_option(shown, view.lanes[0].config.data, _brushed(lab, view), lasso),
+        _map_option(lab, view, options),
         key=key if lasso else "chart-map",
         height=HEIGHT,
         alt=embedding_map.sentence(shown),

@@ -33,7 +33,7 @@ POINTS = 150  # points of a lane on the wire: two pixels each on a card
 _EVERY_STEP = ("loss", "grad_norm")
 _LINE = 11  # pixels that the words of one level are high
 _CLOSE = 0.08  # of the span of the levels: nearer than a line of words is high
-_COLUMNS = ("kind", "lane", "label", "step", "value", "text", "slot")
+_COLUMNS = ("kind", "lane", "label", "step", "value", "text", "slot", "reach")
 
 
 @lru_cache
@@ -89,7 +89,7 @@ def _hover(x: alt.X, y: alt.Y, lane: alt.Stroke, title: str) -> list[alt.Chart]:
     tip = [
         alt.Tooltip("lane:N", title="lane"), alt.Tooltip("step:Q"), alt.Tooltip("value:Q", title=title, format=".4~g")
     ]  # fmt: skip
-    point = _of("point")
+    point = _of("point").transform_filter("datum.reach === 1")
     dots = point.mark_point(size=60).encode(x=x, y=y, stroke=lane, opacity=shown, tooltip=tip).add_params(near)
     rule = point.transform_filter(near).mark_rule(color=theme.NEUTRAL).encode(x=x)
     fill = alt.Color("lane:N", scale=theme.lane_scale(), legend=None)
@@ -128,7 +128,7 @@ def rows(given: Given, *, measure: str = "loss", log: bool = False) -> pd.DataFr
         step, value = step[kept], value[kept]
         if log:
             value = np.where(value > 0, value, np.nan)
-        parts.append({"kind": "point", "lane": letter, "step": step, "value": value})
+        parts.append({"kind": "point", "lane": letter, "step": step, "value": value, "reach": theme.reach(len(step))})
         parts += [
             {"kind": "mark", "lane": letter, "step": mark.step, "text": mark.text, "slot": index} for mark in lane.marks
         ]

@@ -24,7 +24,7 @@ SPEC_OPTIONS = ("log",)
 FLOOR = 1e-4  # lowest false positive rate of the logarithmic axis: the strictest of RATES
 EDGES = np.linspace(-1.0, 1.0, BINS + 1)
 _CHANCE = np.geomspace(FLOOR, 1.0, 25)
-_COLUMNS = ("kind", "lane", "label", "fpr", "tpr", "cosine")
+_COLUMNS = ("kind", "lane", "label", "fpr", "tpr", "cosine", "reach")
 
 
 @lru_cache
@@ -49,7 +49,8 @@ def spec(*, log: bool = False) -> dict[str, Any]:
         alt.Tooltip("tpr:Q", title="true positive rate", format=".4~f"),
     ]  # fmt: skip
     shown = alt.when(near).then(alt.value(1)).otherwise(alt.value(0))
-    hover = _of("curve").mark_point(size=60).encode(x=x, y=y, stroke=lane, opacity=shown, tooltip=tip).add_params(near)
+    reach = _of("curve").transform_filter("datum.reach === 1")
+    hover = reach.mark_point(size=60).encode(x=x, y=y, stroke=lane, opacity=shown, tooltip=tip).add_params(near)
     layers = [
         chance.encode(x=x, y=y), held.encode(x=x, y=y, stroke=lane, order="tpr:Q"),
         curve.encode(x=x, y=y, stroke=lane, order="tpr:Q").add_params(brush.stretch()), hover,
@@ -84,7 +85,8 @@ def rows(
         if curve is None or not len(curve.fpr):
             continue
         fpr, tpr, cosine = _floored(curve) if log else (curve.fpr, curve.tpr, curve.threshold)
-        parts.append({"kind": "curve", "lane": letter, "fpr": fpr, "tpr": tpr, "cosine": cosine})
+        reach = theme.reach(len(fpr))
+        parts.append({"kind": "curve", "lane": letter, "fpr": fpr, "tpr": tpr, "cosine": cosine, "reach": reach})
         held = brush.of_lane(brushed, index)
         if held is not None and len(held.fpr):
             price = np.maximum(held.fpr, FLOOR) if log else held.fpr
