@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from models.catalogue import MIX
+from models.own_source import MIX
 from models.selection import RateBand, ScoreBand, Selection
 from models.selection_text import from_text, to_text
 from models.spec import Knob, Value

@@ -9,9 +9,8 @@ from typing import Any
 
 from models.custom import REGISTER
 from models.own_data import kept
-from models.own_source import is_own
+from models.own_source import MIX, is_own
 
-MIX = "mix:"  # a loss with this prefix is made from others: see models.mixture
 _WORDS = {"losses": "loss", "methods": "method", "data": "data set", "encoders": "encoder"}
 
 
@@ -34,10 +33,10 @@ def discover(package: str) -> Mapping[str, Any]:
 
 def find(package: str, key: str) -> Any:
     """Return one part, or raise ValueError naming the keys there are; own parts and mixtures go by their keys."""
-    if package == "losses" and is_own(key):
-        return REGISTER.find(key)
     if package == "losses" and key.startswith(MIX):
         return import_module("models.mixture").mixture(key)
+    if package == "losses" and is_own(key):
+        return REGISTER.find(key)
     if package == "data" and kept.is_own_data(key):
         return kept.find(key)
     parts = discover(package)

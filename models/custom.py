@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.own_source import OWN, declare, digest_of, is_own
+from models.own_source import declare, digest_of, own_terms, plain_name
 from models.spec import LossSpec
 
 OFF = (
@@ -77,14 +77,22 @@ class Register:
         return self._known[key]
 
     def source(self, key: str, text: str) -> str:
-        """The code that belongs to a loss's key, empty for a built-in; text that fits the key is taken in."""
-        if not is_own(key):
+        """The code that belongs to a loss's key, empty for a built-in; text that fits the key is taken in.
+
+        Raises ValueError for a mixture of several own losses: a config holds the code of one.
+        """
+        own = list(dict.fromkeys(own_terms(key)))
+        if not own:
             return ""
         if not self.allowed:
             raise ValueError(OFF)
-        if text and digest_of(text) == key.rpartition("-")[2]:
-            self.add(text, key.removeprefix(OWN).rpartition("-")[0])
-        return self.find(key).text
+        if len(own) > 1:
+            raise ValueError(
+                f"a mixture holds one loss of your own at most, got {len(own)}: write them as one function"
+            )
+        if text and digest_of(text) == own[0].rpartition("-")[2]:
+            self.add(text, plain_name(own[0]))
+        return self.find(own[0]).text
 
 
 REGISTER = Register()

@@ -1,8 +1,9 @@
 """A weighted sum of losses as one loss: `mix:infonce+triplet`, with the knobs of each term and its weight.
 
 The terms must read the same thing and go with the same target. Knobs are named after their term: `infonce.temperature`,
-`infonce.weight`; the second term of one key is `infonce_2`. A mixture has no place of its own in a RunConfig: it is a
-loss like any other, made from its key, so configs without one are what they were.
+`infonce.weight`; the second term of one key is `infonce_2`, and a loss of the user's own goes by the name it was given.
+A mixture has no place of its own in a RunConfig: it is a loss like any other, made from its key, so configs without one
+are what they were.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from models.catalogue import MIX, find
+from models.catalogue import find
+from models.own_source import MIX, is_own, plain_name
 from models.spec import Context, Counts, Knob, Knobs, Level, LossSpec, Paper, Value
 
 MOST_TERMS = 6
@@ -49,9 +51,18 @@ class Term:
         return float(knobs[f"{self.label}.{WEIGHT}"])
 
 
-@lru_cache
 def mixture(key: str) -> SimpleNamespace:
     """The mixture of a key as an object that looks like a loss module; raises ValueError if its terms do not fit."""
+    # What a process knows of own losses, and whether it may run them, is not settled for ever.
+    return _mixture(key) if is_own(key) else _known(key)
+
+
+@lru_cache
+def _known(key: str) -> SimpleNamespace:
+    return _mixture(key)
+
+
+def _mixture(key: str) -> SimpleNamespace:
     terms = _terms(key)
     spec = _spec(key, terms)
 
@@ -120,11 +131,15 @@ def _terms(key: str) -> tuple[Term, ...]:
     nested = [inner for inner in keys if inner.startswith(MIX)]
     if nested:
         raise ValueError(f"a mixture holds no other mixture: write its losses out, got {key!r}")
+    called = [plain_name(inner) for inner in keys]
     numbered = [
-        inner if keys[:at].count(inner) == 0 else f"{inner}_{keys[: at + 1].count(inner)}"
-        for at, inner in enumerate(keys)
+        name if called[:at].count(name) == 0 else f"{name}_{called[: at + 1].count(name)}"
+        for at, name in enumerate(called)
     ]
     terms = tuple(Term(label, find("losses", inner)) for label, inner in zip(numbered, keys, strict=True))
+    hiding = [term.label for term in terms if WEIGHT in (knob.name for knob in term.spec.knobs)]
+    if hiding:
+        raise ValueError(f"{key}: {hiding[0]} has a knob called {WEIGHT}, as every term of a mixture has: rename it")
     for field, says in (("reads", "reads"), ("target", "goes with the target")):
         first, *others = ((term.label, getattr(term.spec, field)) for term in terms)
         for label, found in others:

@@ -8,6 +8,7 @@ from math import isfinite
 from models.spec import Knob, LossSpec, Paper, Value
 
 OWN = "own:"
+MIX = "mix:"  # a loss with this prefix is made from others: see models.mixture
 MOST_CHARACTERS, MOST_KNOBS = 20_000, 12
 IMPORTS = ("torch", "math", "typing", "jaxtyping", "models.geometry", "models.fused_softmax")
 EXAMPLE = '''\
@@ -28,8 +29,18 @@ _SMALL, _LARGE = 1e-6, 1e6  # of a knob's default
 
 
 def is_own(key: str) -> bool:
-    """True for a key of an own loss, known or not."""
-    return key.startswith(OWN)
+    """True for a key of an own loss, known or not, and for a mixture that holds one."""
+    return bool(own_terms(key))
+
+
+def own_terms(key: str) -> list[str]:
+    """The own losses that a key names: itself, or those among the terms of a mixture."""
+    return [term for term in key.removeprefix(MIX).split("+") if term.startswith(OWN)]
+
+
+def plain_name(key: str) -> str:
+    """What its author called a loss; for a built-in one its key."""
+    return key.removeprefix(OWN).rpartition("-")[0] if key.startswith(OWN) else key
 
 
 def digest_of(text: str) -> str:

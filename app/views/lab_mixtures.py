@@ -13,8 +13,10 @@ from app.view import View, loss_knobs, loss_spec
 from components import theme
 from components.panels import mixture
 from components.widgets.knobs import knob_widget
-from models.catalogue import MIX, discover, find
+from models.catalogue import discover, find
+from models.custom import REGISTER
 from models.mixture import WEIGHT
+from models.own_source import MIX
 from models.spec import Knob, Value
 from models.training.config import Part, RunConfig
 
@@ -65,8 +67,8 @@ def read(text: str) -> list[str]:
 
     Raises ValueError naming what is not known.
     """
-    known = {module.SPEC.name.lower(): key for key, module in discover("losses").items()}
-    known |= {key.lower(): key for key in discover("losses")}
+    specs = {key: module.SPEC for key, module in discover("losses").items()} | REGISTER.joined()
+    known = {spec.name.lower(): key for key, spec in specs.items()} | {key.lower(): key for key in specs}
     words = [word.strip() for word in text.removeprefix(MIX).split("+")]
     for word in words:
         if word.lower() not in known:
@@ -128,7 +130,8 @@ def _form(lab: Lab) -> None:
 
 def _choose(lab: Lab, number: int, label: str, keys: Sequence[str]) -> str | None:
     """One more loss that can be added to those chosen; a box of its own for each choice before it."""
-    fitting = [key for key in discover("losses") if key not in keys and can_be_added([*keys, key])]
+    offered = (*discover("losses"), *REGISTER.joined())
+    fitting = [key for key in offered if key not in keys and can_be_added([*keys, key])]
     chosen: str | None = st.selectbox(
         label, fitting, index=None, placeholder="Type part of a loss's name",
         format_func=lambda key: loss_spec(key).name, key=f"mix-{lab.page.added}-{number}-{'-'.join(keys)}",

@@ -43,16 +43,17 @@ def failure(boards: Boards, board: str, lane: int) -> str:
 
 def test_trains_in_a_worker_of_its_own_with_the_numbers_of_a_plain_run(own_boards: Boards) -> None:
     config = own(RACE)
-    player = own_boards.create([config, small()])
+    mixed = replace(small(), loss=Part(f"mix:{config.loss.key}+triplet"))
+    player = own_boards.create([config, small(), mixed])
     player.step(30)
     state = settled(player, 30)
-    workers = [lane.worker for lane in state.lanes]
-    assert workers[0] in own_boards._engine.workers(OWN_LOSS)
-    assert workers[1] not in own_boards._engine.workers(OWN_LOSS)
-    packed = state_of(player)
+    limited = own_boards._engine.workers(OWN_LOSS)
+    assert [lane.worker in limited for lane in state.lanes] == [True, False, True]
+    packed = [state_of(player), state_of(player, 2)]
     own_boards.release(player.board_id)
     with knowing(runs=True):
-        assert packed == plain(RunConfig.from_json(config.to_json()), 30).pack()[0]
+        runs = [plain(RunConfig.from_json(lane.to_json()), 30) for lane in (config, mixed)]
+        assert packed == [run.pack()[0] for run in runs]
 
 
 def test_one_that_hangs_is_ended_by_the_clock_and_says_so_while_others_recover(own_boards: Boards) -> None:

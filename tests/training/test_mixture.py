@@ -11,14 +11,17 @@ import torch
 from torch import Tensor
 
 from models.catalogue import discover, find
+from models.custom import REGISTER
 from models.geometry import Embeddings, score
 from models.objective import Objective
+from models.own_source import is_own
 from models.sensitivity import pair_weights
 from models.spec import Context
 from models.training.build import batch_counts
 from models.training.config import Event, Part, RunConfig
 from models.training.run import Run
 from tests.losses.helpers import degenerate_batches, random_batch
+from tests.own import RACE, knowing
 from tests.training.helpers import differing, part, small
 
 LOSSES = discover("losses")
@@ -209,3 +212,34 @@ def test_a_mixture_takes_methods() -> None:
     terms = run.snapshot().terms
     assert terms is not None
     assert (terms.names, terms.gradient) == (("infonce", "triplet"), None)
+
+
+def test_one_of_your_own_is_added_by_the_name_it_was_given() -> None:
+    scores = score(BATCH)
+    with knowing(runs=True):
+        mine = REGISTER.add(RACE, "mine")
+        key = f"mix:infonce+{mine.SPEC.key}"
+        mixed = objective(key, **{"infonce.weight": 2.0, "mine.weight": 0.5, "mine.temperature": 0.3})
+        expected = 2.0 * LOSSES["infonce"].loss(scores) + 0.5 * mine.loss(scores, temperature=0.3)
+        assert mixed(BATCH).item() == pytest.approx(expected.item(), rel=1e-12)
+        config = RunConfig(loss=Part(key))
+    assert is_own(key)
+    assert config.source.strip() == RACE.strip()
+    with knowing(runs=False):  # another process: the code comes with the config, and is not run there
+        assert RunConfig.from_json(config.to_json()) == config
+        with pytest.raises(ValueError, match="limited worker"):
+            objective(key)(BATCH)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("other", RACE.replace("0.1", "0.2"), "at most, got 2"),
+        ("mine", RACE.replace("temperature", "weight"), "rename it"),
+    ],
+)
+def test_own_losses_that_cannot_be_added(name: str, text: str, words: str) -> None:
+    with knowing(runs=False):
+        first = "infonce" if name == "mine" else REGISTER.add(RACE, "mine").SPEC.key
+        with pytest.raises(ValueError, match=words):
+            RunConfig(loss=Part(f"mix:{first}+{REGISTER.add(text, name).SPEC.key}"))
