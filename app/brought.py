@@ -7,6 +7,7 @@ from typing import Any
 from models.reading.arrays import Arrays
 from models.reading.doors import Brought
 from models.reading.onnx import Port, Shapes
+from models.reading.relevance import Judged
 from models.reading.scores import ScoreTable
 from models.reading.weights import TensorFacts, Weights
 
@@ -16,14 +17,16 @@ _SHOWN = 40  # tensors of a table on the screen
 def plain(brought: Brought) -> dict[str, Any]:
     """JSON schema: name, door, notes [{code, text}], and of embeddings, scores, weights, shapes what there is.
 
-    embeddings {rows, dimensions, classes, taken_of, array}; scores {pairs, matches}; weights [{name, shape, type, norm,
-    mean, nan, infinite, zero, largest, smallest, effective_rank}]; shapes {opset, inputs, outputs, operators, tensors,
-    parameters}. What is not defined is null.
+    embeddings {rows, dimensions, classes, taken_of, array}; relevance {queries, documents, dimensions, judgements,
+    relevant}; scores {pairs, matches}; weights [{name, shape, type, norm, mean, nan, infinite, zero, largest, smallest,
+    effective_rank}]; shapes {opset, inputs, outputs, operators, tensors, parameters}. What is not defined is null.
     """
     told: dict[str, Any] = {"name": brought.name, "door": brought.door}
     told["notes"] = [{"code": note.code, "text": note.text} for note in brought.notes]
     if brought.arrays is not None:
         told["embeddings"] = _embeddings(brought.arrays)
+    if brought.judged is not None:
+        told["relevance"] = _judged(brought.judged)
     if brought.scores is not None:
         told["scores"] = _scores(brought.scores)
     if brought.weights is not None:
@@ -37,6 +40,12 @@ def _embeddings(found: Arrays) -> dict[str, Any]:
     n, d = found.z.shape
     classes = len(found.classes) if found.y is not None else None
     return {"rows": n, "dimensions": d, "classes": classes, "taken_of": found.total, "array": found.array}
+
+
+def _judged(found: Judged) -> dict[str, Any]:
+    (n, d), m = found.queries.shape, len(found.documents)
+    told = {"queries": n, "documents": m, "dimensions": d}
+    return {**told, "judgements": len(found.grade), "relevant": int((found.grade > 0).sum())}
 
 
 def _scores(found: ScoreTable) -> dict[str, Any]:
@@ -101,6 +110,10 @@ def _first(brought: Brought) -> str:
         some = "" if n == brought.arrays.total else f" of {brought.arrays.total:,}"
         classes = "no labels" if brought.arrays.y is None else f"{len(brought.arrays.classes):,} classes"
         return f"{n:,}{some} rows of {d:,} dimensions, {classes}"
+    if brought.judged is not None:
+        told = _judged(brought.judged)
+        sides = f"{told['queries']:,} queries and {told['documents']:,} documents of {told['dimensions']:,} dimensions"
+        return f"{sides}, {told['judgements']:,} judgements, {told['relevant']:,} relevant"
     if brought.scores is not None:
         return f"{len(brought.scores.score):,} scores, {int(brought.scores.is_match.sum()):,} of matching pairs"
     if brought.shapes is not None:

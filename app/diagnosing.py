@@ -12,7 +12,7 @@ from app import startup
 from models.checkpoint.material import Material
 from models.checkpoint.result import Result, facts
 from models.engine import diagnosing
-from models.reading.doors import Brought, Request, bring
+from models.reading.doors import Brought, Request, bring, check_comparison
 from models.reading.material import material_of
 from models.reading.refused import PAGE
 from models.settings import Settings
@@ -25,7 +25,7 @@ _NAME = 100  # characters kept of a file's name
 
 @dataclass(frozen=True)
 class Given:
-    """The files as they came: name and bytes. `beside` holds labels, pairs or data; `against` other checkpoints."""
+    """The files as they came: name and bytes. `beside`: by their field of Request; `against`: other checkpoints."""
 
     file: tuple[str, bytes]
     door: str = ""
@@ -129,13 +129,13 @@ class Case:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _bring(self, folder: Path) -> tuple[Brought, tuple[Material, ...]]:
-        paths = {role: _written(folder / role, *part) for role, part in self.given.beside.items()}
+        paths: dict[str, Any] = {role: _written(folder / role, *part) for role, part in self.given.beside.items()}
 
         def read(place: str, file: tuple[str, bytes]) -> Brought:
             path = _written(folder / place, *file)
-            data, labels, pairs = (paths.get(role) for role in ("data", "labels", "pairs"))
-            return bring(Request(path, self.given.door, data=data, labels=labels, pairs=pairs, limits=PAGE))
+            return bring(Request(path, self.given.door, **paths, limits=PAGE))
 
+        check_comparison(paths.get("documents"), len(self.given.against))
         first = read("file", self.given.file)
         others = [material_of(read(f"against{k}", file)) for k, file in enumerate(self.given.against)]
         return first, tuple(one for one in others if one is not None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.report import Origin
 
-_FILES = ("data", "labels", "pairs")
+_FILES = ("data", "labels", "pairs", "documents", "relevance")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Given:
 
     file: Path
     door: str = ""
-    beside: Mapping[str, Path] | None = None  # data, labels, pairs
+    beside: Mapping[str, Path] | None = None  # by name of the option
     against: tuple[Path, ...] = ()
     loss: str | None = None
     knobs: Mapping[str, Any] | None = None

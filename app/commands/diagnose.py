@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from app import brought, output
 from app.cli import DONE, FAILED, Refused
 from models.reading import refused, sniff
-from models.reading.doors import DOORS, Brought, Request, bring
+from models.reading.doors import DOORS, Brought, Request, bring, check_comparison
 
 if TYPE_CHECKING:
     from models.checkpoint import Diagnosis, Material
 
-BESIDE = ("data", "labels", "pairs")  # options that name a file beside FILE
+BESIDE = ("data", "labels", "pairs", "documents", "relevance")  # options that name a file beside FILE
 SEVERITIES = ("info", "warning", "serious")  # rising
 Files = dict[str, str]  # name -> text
 Told = tuple[
@@ -36,6 +36,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--knob", metavar="NAME=VALUE", action="append", default=[], help="of that loss, as trained; also batch=ITEMS"
     )
     parser.add_argument("--pairs", metavar="FILE", help="pairs of rows, counted from 0, and whether each matches")
+    parser.add_argument("--documents", metavar="FILE", help="FILE holds queries: the documents, if in another file")
+    parser.add_argument("--relevance", metavar="FILE", help="judgements: query, document, grade; or TREC's qrels")
     parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
     parser.add_argument(
         "--out", metavar="DIR", help="a new or empty folder for diagnosis.json, report.html, notebook.ipynb"
@@ -60,7 +62,7 @@ def _run(args: argparse.Namespace) -> int:
     knobs = _knobs(args)
     found = bring(_request(args, args.file))
     others = [_other(args, name, found) for name in args.against]
-    if found.arrays is None and found.scores is None:
+    if found.arrays is None and found.scores is None and found.judged is None:
         told, lines, fires, files = _read_only(found, others, args.fail_on)
     else:
         told, lines, fires, files = _diagnosed(args, knobs, found, others)
@@ -126,6 +128,7 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.sample is not None and args.sample < 2:
         raise refused.Refused("E305", f"--sample must be a whole number of at least 2, got {args.sample}.")
+    check_comparison(args.documents, len(args.against))
     if args.knob and args.loss is None:
         raise refused.Refused("E403", "--knob needs the loss it belongs to. Give --loss KEY as well.")
 
@@ -171,8 +174,9 @@ def _knob(item: str) -> tuple[str, Any]:
 
 
 def _request(args: argparse.Namespace, file: str) -> Request:
-    data, labels, pairs = (None if value is None else Path(value) for value in (args.data, args.labels, args.pairs))
-    return Request(Path(file), args.door or "", data=data, labels=labels, pairs=pairs, sample=args.sample)
+    given = ((name, getattr(args, name)) for name in BESIDE)
+    beside: dict[str, Any] = {name: Path(value) for name, value in given if value is not None}
+    return Request(Path(file), args.door or "", **beside, sample=args.sample)
 
 
 def _other(args: argparse.Namespace, file: str, first: Brought) -> Brought:

@@ -14,7 +14,7 @@ from app.views import diagnose_more, diagnose_result
 from models.catalogue import discover, find
 from models.checkpoint.planted import SAMPLES
 from models.engine import diagnosing
-from models.reading import arrays, onnx, table
+from models.reading import arrays, onnx, relevance, table
 from models.reading.doors import Brought
 from models.spec import Knob, Value
 
@@ -24,7 +24,7 @@ UNKNOWN = "Unknown"
 ASKED_KNOBS = ("temperature", "margin")  # of a loss, asked for on the page; others have their default
 DOORS = {"embeddings": "Embeddings", "scores": "Scores only", "model": "Model + data"}
 SENTENCES = {
-    "embeddings": "One row an item, and which items belong together: a label for each, or a list of pairs.",
+    "embeddings": "One row an item, and which belong together: labels, pairs, or queries with relevant documents.",
     "scores": "A table with a score for each pair and whether the pair matches: histogram, ROC and threshold.",
     "model": "An ONNX file, and the rows or pictures that it shall embed; without data you get its report.",
 }
@@ -33,10 +33,13 @@ FILES = {
     "scores": ("Scores", list(table.ACCEPTED)),
     "model": ("Model", list(onnx.ACCEPTED)),
 }
+_QRELS = [*relevance.JUDGEMENTS, ".qrels", ".trec", ".txt"]
 BESIDE: dict[str, tuple[tuple[str, str, list[str]], ...]] = {
     "embeddings": (
         ("labels", "Labels, if they are in another file", list(arrays.ACCEPTED)),
         ("pairs", "Or pairs of rows, and whether each matches", list(table.ACCEPTED)),
+        ("relevance", "Or relevance of documents to queries: query, document, grade", _QRELS),
+        ("documents", "Documents, if the queries are in another file", list(relevance.ACCEPTED)),
     ),
     "scores": (),
     "model": (
@@ -45,7 +48,7 @@ BESIDE: dict[str, tuple[tuple[str, str, list[str]], ...]] = {
     ),
 }
 MORE = {
-    "embeddings": "Labels or pairs in another file; other checkpoints",
+    "embeddings": "Labels, pairs, relevance or documents in another file; other checkpoints",
     "scores": "Other checkpoints",
     "model": "Data to embed, labels, other checkpoints",
 }

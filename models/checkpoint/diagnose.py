@@ -11,6 +11,7 @@ from models.checkpoint.changes import change
 from models.checkpoint.diagnosis import Diagnosis
 from models.checkpoint.material import Material
 from models.checkpoint.metrics import Verification, shape, verify
+from models.checkpoint.retrieval import retrieval
 from models.checkpoint.sample import SAMPLE, Sample, choose, evidence_of
 from models.diagnostics.all_pairs import Progress
 from models.diagnostics.findings.catalogue import examine
@@ -55,7 +56,7 @@ def diagnose(
         material, chosen, evidence, THREADS, lambda step: told("counting pairs", step), exact=sample is None
     )
     told("measuring", None)
-    metrics = (*verified.metrics, *shape(material, chosen, evidence))
+    metrics = (*verified.metrics, *shape(material, chosen, evidence), *retrieval(material, chosen, sample is None))
     told("looking for faults", None)
     changes = [change(other, evidence, material.classes) for other in earlier]
     return Diagnosis(
@@ -96,6 +97,19 @@ def _check_same(material: Material, against: Sequence[Material]) -> None:
             raise ValueError(
                 f"{other.name} has other labels than {material.name}: give the same items in the same order"
             )
+        if not _same_relevance(material, other):
+            raise ValueError(
+                f"{other.name} has other documents or judgements than {material.name}: give the same in the same order"
+            )
+
+
+def _same_relevance(material: Material, other: Material) -> bool:
+    one, two = material.relevance, other.relevance
+    if one is None or two is None:
+        return one is two
+    return len(one.documents) == len(two.documents) and all(
+        np.array_equal(getattr(one, name), getattr(two, name)) for name in ("query", "document")
+    )
 
 
 def _loss(loss: NamedLoss | None) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ class Relevance:
     documents: np.ndarray  # (m, d) float32
     query: np.ndarray  # (k,) int64, row of the query
     document: np.ndarray  # (k,) int64, row of the document that is relevant to it
+    grade: np.ndarray | None = None  # (k,) float64 above 0, how relevant; None: all alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,10 @@ class Material:
             raise ValueError(f"queries have {self.dim} dimensions, documents {documents.shape[1]}: use one encoder")
         _check_places(relevance.query, self.size, "relevance.query", "queries")
         _check_places(relevance.document, len(documents), "relevance.document", "documents")
-        object.__setattr__(self, "relevance", Relevance(documents, relevance.query, relevance.document))
+        grade = relevance.grade
+        if grade is not None and (grade.shape != relevance.query.shape or not (grade > 0).all()):
+            raise ValueError("relevance.grade must be a number above 0 for each relevant document")
+        object.__setattr__(self, "relevance", Relevance(documents, relevance.query, relevance.document, grade))
 
     @property
     def size(self) -> int:

@@ -3,20 +3,22 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.reading import arrays, onnx, scores, sniff, weights
+from models.reading import arrays, onnx, relevance, scores, sniff, weights
 from models.reading.arrays import Arrays, Choice
 from models.reading.child import source
 from models.reading.onnx import Shapes
 from models.reading.refused import COMMAND_LINE, Limits, Note, Refused, shown
+from models.reading.relevance import Judged
 from models.reading.scores import Pairs, ScoreTable
 from models.reading.table import ACCEPTED as TABLES
 from models.reading.table import read_table
 from models.reading.weights import Weights
 
-DOORS = ("embeddings", "scores", "weights", "model")
+DOORS = ("embeddings", "relevance", "scores", "weights", "model")
 ACCEPTED = (*arrays.ACCEPTED, ".pt", ".onnx")
 _TAKES = {
     "embeddings": arrays.ACCEPTED,
+    "relevance": relevance.ACCEPTED,
     "scores": TABLES,
     "weights": weights.ACCEPTED,
     "model": onnx.ACCEPTED,
@@ -32,18 +34,21 @@ class Request:
     data: Path | None = None  # for a model
     labels: Path | None = None  # for embeddings
     pairs: Path | None = None  # for embeddings
+    documents: Path | None = None  # for queries; None: in the same file
+    relevance: Path | None = None  # for queries and documents; None: in the same file
     sample: int | None = None  # rows taken of embeddings
     limits: Limits = COMMAND_LINE
 
 
 @dataclass(frozen=True, eq=False)
 class Brought:
-    """What was read: one of arrays, scores, weights and shapes; pairs beside arrays."""
+    """What was read: one of arrays, judged, scores, weights and shapes; pairs beside arrays."""
 
     name: str
     door: str
     arrays: Arrays | None = None
     pairs: Pairs | None = None
+    judged: Judged | None = None
     scores: ScoreTable | None = None
     weights: Weights | None = None
     shapes: Shapes | None = None
@@ -51,7 +56,7 @@ class Brought:
     @property
     def notes(self) -> tuple[Note, ...]:
         """What is odd about it."""
-        parts = (self.arrays, self.scores, self.weights)
+        parts = (self.arrays, self.judged, self.scores, self.weights)
         return next((part.notes for part in parts if part is not None), ())
 
 
@@ -64,11 +69,20 @@ def bring(request: Request) -> Brought:
         raise Refused(
             "E103", f"{shown(name)} cannot be read as {request.door}: {takes} are. Leave --as out, or export it so."
         )
-    door, table = request.door or _guessed(kind), None
-    if not request.door and kind in TABLES and request.labels is None and request.pairs is None:
+    door, table = request.door or _guessed(kind, request), None
+    if (
+        door == "embeddings"
+        and not request.door
+        and kind in TABLES
+        and request.labels is None
+        and request.pairs is None
+    ):
         table = read_table(request.path, limits=request.limits) if kind in (".csv", ".tsv", ".parquet") else None
         door = "scores" if table is not None and scores.is_scores(table) else door
     _check_company(request, door)
+    if door == "relevance":
+        judged = relevance.read_judged(request.path, request.documents, request.relevance, limits=request.limits)
+        return Brought(name, door, judged=judged)
     if door == "scores":
         found = scores.read_scores(request.path, limits=request.limits) if table is None else scores.scores_of(table)
         return Brought(name, door, scores=found)
@@ -79,7 +93,9 @@ def bring(request: Request) -> Brought:
     return _embeddings(request, name)
 
 
-def _guessed(kind: str) -> str:
+def _guessed(kind: str, request: Request) -> str:
+    if request.relevance is not None or request.documents is not None:
+        return "relevance"
     return {".onnx": "model", ".pt": "weights", ".safetensors": "weights"}.get(kind, "embeddings")
 
 
@@ -92,11 +108,22 @@ def _check_company(request: Request, door: str) -> None:
     if request.labels is not None and request.pairs is not None:
         raise Refused("E403", "--labels and --pairs both say which rows belong together. Give one of them.")
     for option, value in (("--labels", request.labels), ("--pairs", request.pairs)):
-        if value is not None and door == "scores":
+        if value is not None and door in ("scores", "relevance"):
             raise Refused(
                 "E403",
-                f"{option} belongs to embeddings, and {shown(request.path.name)} is read as scores. Leave it out.",
+                f"{option} belongs to embeddings, and {shown(request.path.name)} is read as {door}. Leave it out.",
             )
+    for option, value in (("--documents", request.documents), ("--relevance", request.relevance)):
+        if value is not None and door != "relevance":
+            what = f"{option} belongs to queries and documents, and {shown(request.path.name)} is read as {door}."
+            raise Refused("E403", f"{what} Leave --as out, or leave {option} out.")
+
+
+def check_comparison(documents: Path | None, others: int) -> None:
+    """Documents belong to the encoder that embedded them: with other checkpoints each file must hold its own (E403)."""
+    if documents is not None and others:
+        mend = "Save both in one file for each, np.savez(path, queries=q, documents=d), and leave --documents out."
+        raise Refused("E403", f"--against needs the documents of every checkpoint, not of one. {mend}")
 
 
 def _embeddings(request: Request, name: str, array: str = "") -> Brought:

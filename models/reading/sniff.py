@@ -28,6 +28,8 @@ ALIASES = {
     ".ipc": ".arrow",
     ".pq": ".parquet",
     ".txt": ".csv",
+    ".qrels": ".tsv",
+    ".trec": ".tsv",
 }
 _TEXT = (".csv", ".tsv")
 _ZIPPED = (".npz", ".pt", ".zip")

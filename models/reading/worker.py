@@ -17,6 +17,7 @@ TASKS = {
     "table": "models.reading.columns",
     "images": "models.reading.pictures",
     "arrays": "models.reading.matrices",
+    "sides": "models.reading.sides",
     "weights": "models.reading.tensors",
     "shapes": "models.reading.graph",
     "onnx": "models.reading.inference",

@@ -66,6 +66,11 @@ REFUSED: list[tuple[list[str], str]] = [
     (["z.npy", "--as", "pictures"], "argument --as: invalid choice"),
     (["z.npy", "--data", "z.npy"], "E403 --data belongs to a model, and z.npy is read as embeddings."),
     (["z.npy", "--labels", "z.npy", "--pairs", "z.npy"], "E403 --labels and --pairs both say"),
+    (["z.npy", "--relevance", "none.tsv"], "E401 No such file: none.tsv."),
+    (["z.npy", "--documents", "z.npy"], "E194 Nothing in z.npy says which documents are relevant."),
+    (["z.npy", "--documents", "z.npy", "--against", "z.npy"], "E403 --against needs the documents of every"),
+    (["z.npy", "--relevance", "short.csv", "--labels", "short.npy"], "E403 --labels belongs to embeddings, and z.npy"),
+    (["z.npy", "--relevance", "short.csv", "--as", "embeddings"], "E403 --relevance belongs to queries and documents"),
     (["z.npy", "--labels", "short.npy"], "E151 3 labels for 40 rows."),
     (["z.npy", "--labels", "none.npy"], "E401 No such file: none.npy."),
     (["z.npy", "--against", "short.csv"], "E151 z.npy has 40 rows, short.csv 3."),
@@ -167,6 +172,23 @@ def test_scores_pairs_and_huge_values(folder: Path, call: Call) -> None:
     told = json.loads(out)
     assert (code, error, told["door"]) == (0, "", "pairs")
     assert [note[:4] for note in told["notes"]] == ["W202", "All "]
+
+
+def test_queries_and_documents_are_diagnosed_and_compared(folder: Path, call: Call) -> None:
+    """Each query lies near its own document, and one more document is relevant wherever it lies."""
+    for name, noise in (("a.npz", 0.1), ("b.npz", 3.0)):
+        made(folder, name, npz(queries=Z[:10] + noise * RNG.normal(size=(10, 8)), documents=Z))
+    made(folder, "r.qrels", "".join(f"{k} 0 {k} 2\n{k} 0 {k + 15} 1\n" for k in range(10)))
+    code, out, error = call("a.npz", "--relevance", "r.qrels", "--against", "b.npz", "--json", "--out", "told")
+    told = json.loads(out)
+    assert (code, error, told["door"], told["size"]) == (0, "", "relevance", 10)
+    values = {metric["key"]: metric["value"] for metric in told["metrics"]}
+    unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (np.load("a.npz")["queries"], Z)]
+    best = (unit[0] @ unit[1].T).argmax(axis=1)
+    halves = sum(document in (k, k + 15) for k, document in enumerate(best)) / 2  # one of two at the first rank
+    assert values["recall_at_1_of_all"] == pytest.approx(halves / 10)
+    assert told["changes"][0]["before"] == "b.npz"
+    assert "relevance=Path('../r.qrels')" in (folder / "told" / "notebook.ipynb").read_text()
 
 
 @pytest.mark.usefixtures("folder")
