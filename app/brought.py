@@ -19,7 +19,8 @@ def plain(brought: Brought) -> dict[str, Any]:
 
     embeddings {rows, dimensions, classes, taken_of, array}; relevance {queries, documents, dimensions, judgements,
     relevant}; scores {pairs, matches}; weights [{name, shape, type, norm, mean, nan, infinite, zero, largest, smallest,
-    effective_rank}]; shapes {opset, inputs, outputs, operators, tensors, parameters}. What is not defined is null.
+    effective_rank}]; shapes {opset, encoder {key, knobs},
+    inputs, outputs, operators, tensors, parameters}. What is not defined is null.
     """
     told: dict[str, Any] = {"name": brought.name, "door": brought.door}
     told["notes"] = [{"code": note.code, "text": note.text} for note in brought.notes]
@@ -67,7 +68,7 @@ def _tensor(fact: TensorFacts) -> dict[str, Any]:
 def _shapes(found: Shapes) -> dict[str, Any]:
     ports = {"inputs": [_port(port) for port in found.inputs], "outputs": [_port(port) for port in found.outputs]}
     rest = {"operators": found.operators, "tensors": found.tensors, "parameters": found.parameters}
-    return {"opset": found.opset, **ports, **rest}
+    return {"opset": found.opset, "encoder": found.encoder, **ports, **rest}
 
 
 def _port(port: Port) -> dict[str, Any]:
@@ -80,6 +81,9 @@ def words(brought: Brought) -> list[str]:
     if brought.weights is not None:
         lines += _table(brought.weights)
     if brought.shapes is not None:
+        if brought.shapes.encoder is not None:
+            knobs = ", ".join(f"{name} {value}" for name, value in brought.shapes.encoder["knobs"].items())
+            lines.append(f"  encoder {brought.shapes.encoder['key']} ({knobs})")
         lines += [f"  {side} {_said(port)}" for side, ports in _sides(brought.shapes) for port in ports]
     return lines + [f"  {note}" for note in brought.notes]
 

@@ -12,7 +12,8 @@ from app import startup
 from models.checkpoint.material import Material
 from models.checkpoint.result import Result, facts
 from models.engine import diagnosing
-from models.reading.doors import Brought, Request, bring, check_comparison
+from models.reading.company import check_comparison
+from models.reading.doors import Brought, Request, bring
 from models.reading.material import material_of
 from models.reading.refused import PAGE
 from models.settings import Settings
@@ -31,6 +32,7 @@ class Given:
     door: str = ""
     beside: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     against: tuple[tuple[str, bytes], ...] = ()
+    encoder: str = ""  # of the app, where the file holds its weights alone
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Case:
 
         def read(place: str, file: tuple[str, bytes]) -> Brought:
             path = _written(folder / place, *file)
-            return bring(Request(path, self.given.door, **paths, limits=PAGE))
+            return bring(Request(path, self.given.door, **paths, encoder=self.given.encoder, limits=PAGE))
 
         check_comparison(paths.get("documents"), len(self.given.against))
         first = read("file", self.given.file)

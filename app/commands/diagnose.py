@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 from app import brought, output
 from app.cli import DONE, FAILED, Refused
 from models.reading import refused, sniff
-from models.reading.doors import DOORS, Brought, Request, bring, check_comparison
+from models.reading.company import check_comparison
+from models.reading.doors import DOORS, Brought, Request, bring
 
 if TYPE_CHECKING:
     from models.checkpoint import Diagnosis, Material
 
-BESIDE = ("data", "labels", "pairs", "documents", "relevance")  # options that name a file beside FILE
+# Options that name a file beside FILE.
+BESIDE = (
+    "data",
+    "labels",
+    "pairs",
+    "documents",
+    "relevance",
+    "config",
+    "proxies",
+)
 SEVERITIES = ("info", "warning", "serious")  # rising
 Files = dict[str, str]  # name -> text
 Told = tuple[
@@ -26,7 +36,9 @@ _PACKED = (".zip", ".gz", ".tar", ".bz2", ".7z", ".tgz", ".xz", ".rar", ".zst")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("file", metavar="FILE", help="npy npz csv tsv parquet arrow feather safetensors h5 pt onnx")
+    parser.add_argument(
+        "file", metavar="FILE", help="npy npz csv tsv parquet arrow feather safetensors h5 pt onnx, or a run's folder"
+    )
     parser.add_argument("--as", dest="door", choices=DOORS, help="what FILE holds (default: seen from the file)")
     parser.add_argument("--data", metavar="FILE", help="rows or a zip of images in class folders for a model to embed")
     parser.add_argument("--against", metavar="FILE", nargs="+", default=[], help="other checkpoints of the same rows")
@@ -38,6 +50,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", metavar="FILE", help="pairs of rows, counted from 0, and whether each matches")
     parser.add_argument("--documents", metavar="FILE", help="FILE holds queries: the documents, if in another file")
     parser.add_argument("--relevance", metavar="FILE", help="judgements: query, document, grade; or TREC's qrels")
+    parser.add_argument("--encoder", metavar="KEY", help="FILE holds weights of the app's encoder linear, mlp or conv")
+    parser.add_argument(
+        "--encoder-knob", metavar="NAME=VALUE", action="append", default=[], help="of it; else read from the weights"
+    )
+    parser.add_argument("--config", metavar="FILE", help="run.json or a config of the lab: names the encoder")
+    parser.add_argument("--proxies", metavar="FILE", help="class weights of a head such as ArcFace's, a row a class")
     parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
     parser.add_argument(
         "--out", metavar="DIR", help="a new or empty folder for diagnosis.json, report.html, notebook.ipynb"
@@ -112,7 +130,18 @@ def _files(args: argparse.Namespace, knobs: dict[str, Any], material: "Material"
 
     beside = {name: Path(getattr(args, name)) for name in BESIDE if getattr(args, name) is not None}
     others = tuple(map(Path, args.against))
-    given = Given(Path(args.file), args.door or "", beside, others, args.loss, knobs, args.sample)
+    own = dict(_knob(item, "--encoder-knob") for item in args.encoder_knob)
+    given = Given(
+        Path(args.file),
+        args.door or "",
+        beside,
+        others,
+        args.loss,
+        knobs,
+        encoder=args.encoder or "",
+        encoder_knobs=own,
+        sample=args.sample,
+    )
     shown, where = result(material, made), origin(given, Path(args.out))
     return {"report.html": report(shown, where), "notebook.ipynb": report_notebook(shown, where)}
 
@@ -162,10 +191,10 @@ def _knobs(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def _knob(item: str) -> tuple[str, Any]:
+def _knob(item: str, option: str = "--knob") -> tuple[str, Any]:
     name, equals, text = item.partition("=")
     if not equals or not name:
-        raise refused.Refused("E311", f"--knob needs NAME=VALUE, got '{refused.shown(item, 40)}'.")
+        raise refused.Refused("E311", f"{option} needs NAME=VALUE, got '{refused.shown(item, 40)}'.")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -176,7 +205,8 @@ def _knob(item: str) -> tuple[str, Any]:
 def _request(args: argparse.Namespace, file: str) -> Request:
     given = ((name, getattr(args, name)) for name in BESIDE)
     beside: dict[str, Any] = {name: Path(value) for name, value in given if value is not None}
-    return Request(Path(file), args.door or "", **beside, sample=args.sample)
+    own = dict(_knob(item, "--encoder-knob") for item in args.encoder_knob)
+    return Request(Path(file), args.door or "", **beside, encoder=args.encoder or "", knobs=own, sample=args.sample)
 
 
 def _other(args: argparse.Namespace, file: str, first: Brought) -> Brought:

@@ -158,6 +158,7 @@ def _keep(case: Case, result: Result) -> None:
         tuple(Path(file[0]) for file in case.given.against),
         asked.loss,
         dict(asked.knobs),
+        case.given.encoder,
     )
     where = origin(given)
     st.markdown("**Keep it**: the report opens without a server or a network")

@@ -8,9 +8,10 @@ import numpy as np
 
 from models.checkpoint.batches import NamedLoss, named, with_loss
 from models.checkpoint.changes import change
-from models.checkpoint.diagnosis import Diagnosis
+from models.checkpoint.diagnosis import Diagnosis, Metric
 from models.checkpoint.material import Material
 from models.checkpoint.metrics import Verification, shape, verify
+from models.checkpoint.proxies import against_proxies, with_proxy_loss
 from models.checkpoint.retrieval import retrieval
 from models.checkpoint.sample import SAMPLE, Sample, choose, evidence_of
 from models.diagnostics.all_pairs import Progress
@@ -48,15 +49,14 @@ def diagnose(
     told("sampling", None)
     chosen = choose(material, sample or SAMPLE)
     given = frozenset(knobs or {})
-    evidence = with_loss(evidence_of(material, chosen), chosen_loss, given)
-    earlier = tuple(with_loss(evidence_of(other, chosen), chosen_loss, given) for other in against)
-    evidence = replace(evidence, earlier=earlier)
+    earlier = tuple(_seen(other, chosen, chosen_loss, given) for other in against)
+    evidence = replace(_seen(material, chosen, chosen_loss, given), earlier=earlier)
     told("counting pairs", None)
     verified = verify(
         material, chosen, evidence, THREADS, lambda step: told("counting pairs", step), exact=sample is None
     )
     told("measuring", None)
-    metrics = (*verified.metrics, *shape(material, chosen, evidence), *retrieval(material, chosen, sample is None))
+    metrics = (*verified.metrics, *_of_items(material, chosen, evidence, exact=sample is None))
     told("looking for faults", None)
     changes = [change(other, evidence, material.classes) for other in earlier]
     return Diagnosis(
@@ -76,6 +76,18 @@ def diagnose(
         evidence=evidence,
         changes=tuple(found for found in changes if found is not None),
     )
+
+
+def _of_items(material: Material, chosen: Sample, evidence: Evidence, *, exact: bool) -> tuple[Metric, ...]:
+    """All numbers but those of pairs told apart."""
+    shapes, near = shape(material, chosen, evidence), against_proxies(material, chosen)
+    return *shapes, *retrieval(material, chosen, exact), *near
+
+
+def _seen(material: Material, chosen: Sample, loss: NamedLoss | None, given: frozenset[str]) -> Evidence:
+    """What can be seen of one checkpoint, the named loss included."""
+    evidence = with_loss(evidence_of(material, chosen), loss, given)
+    return with_proxy_loss(evidence, material, loss, given)
 
 
 THREADS = 2  # of a count over all pairs

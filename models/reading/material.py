@@ -21,7 +21,9 @@ def material_of(found: Brought) -> Material | None:
     if found.pairs is not None:  # given by hand, they stand before labels that lie in the file
         pairs = Pairs(found.pairs.left, found.pairs.right, found.pairs.is_match)
         return Material(found.name, z=z, pairs=pairs, notes=notes)
-    return Material(found.name, z=z, labels=found.arrays.y, classes=tuple(found.arrays.classes), notes=notes)
+    return Material(
+        found.name, z=z, labels=found.arrays.y, classes=tuple(found.arrays.classes), proxies=found.proxies, notes=notes
+    )
 
 
 def _scaled(z: np.ndarray, notes: tuple[str, ...]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -48,7 +48,7 @@ def task(files: list[IO[bytes]], options: dict[str, Any], limits: Limits) -> tup
         every = _judgements(files[0], kind, name, length, limits)
         return {"notes": []}, every
     sources = [tuple(one) for one in options["sources"]]
-    found = [_all(file, *one, limits, notes) for file, one in zip(files, sources, strict=True)]
+    found = [_all(file, one, limits, notes) for file, one in zip(files, sources, strict=True)]
     names = [_named(_matrices(found[0]), QUERIES), _named(_matrices(found[-1]), DOCUMENTS)]
     if len(found) == 1:
         _check_both(found[0], names, sources[0][0])
@@ -71,7 +71,8 @@ def _matrices(found: Found) -> Found:
     return {key: array for key, array in found.items() if not isinstance(array, list) and array.ndim > 1}
 
 
-def _all(file: IO[bytes], name: str, kind: str, length: int, limits: Limits, notes: Notes) -> Found:
+def _all(file: IO[bytes], source: tuple[Any, ...], limits: Limits, notes: Notes) -> Found:
+    name, kind, length = source
     if kind == ".npy":
         return {"": matrices.whole(file, name, length)}
     return matrices.candidates(file, kind, name, length, limits, notes)

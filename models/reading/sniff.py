@@ -19,6 +19,7 @@ KINDS = {
     ".pt": "a PyTorch state",
     ".onnx": "an ONNX model",
     ".zip": "a zip archive",
+    ".json": "a JSON text",
 }
 ALIASES = {
     ".hdf5": ".h5",

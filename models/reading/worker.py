@@ -21,6 +21,8 @@ TASKS = {
     "weights": "models.reading.tensors",
     "shapes": "models.reading.graph",
     "onnx": "models.reading.inference",
+    "encoder": "models.reading.own",
+    "json": "models.reading.texts",
 }
 _NO_NEW_PRIVILEGES = 38  # prctl(2)
 _NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # unshare(2)
