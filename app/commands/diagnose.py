@@ -37,10 +37,13 @@ _PACKED = (".zip", ".gz", ".tar", ".bz2", ".7z", ".tgz", ".xz", ".rar", ".zst")
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument(
-        "file", metavar="FILE", help="npy npz csv tsv parquet arrow feather safetensors h5 pt onnx, or a run's folder"
+        "file",
+        metavar="FILE",
+        help="npy npz csv tsv parquet arrow feather safetensors h5 pt onnx, or the folder of a run or of a"
+        " sentence-transformers model",
     )
     parser.add_argument("--as", dest="door", choices=DOORS, help="what FILE holds (default: seen from the file)")
-    parser.add_argument("--data", metavar="FILE", help="rows or a zip of images in class folders for a model to embed")
+    parser.add_argument("--data", metavar="FILE", help="rows, texts or a zip of images in class folders to embed")
     parser.add_argument("--against", metavar="FILE", nargs="+", default=[], help="other checkpoints of the same rows")
     parser.add_argument("--labels", metavar="FILE", help="a label for each row, in the same order")
     parser.add_argument("--loss", metavar="KEY", help="the loss it was trained with (python -m app losses)")

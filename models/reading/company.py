@@ -30,7 +30,8 @@ def check(request: "Request", door: str) -> None:
     for option, (field, doors, to, mend) in _COMPANY.items():
         if getattr(request, field) and door not in doors:
             raise Refused("E403", f"{option} belongs to {to}, and {name} is read as {door}. {mend}.")
-    if sniff.suffix_of(request.path.name) == ".onnx" and (request.encoder or request.config):
+    whole = sniff.suffix_of(request.path.name) == ".onnx" or request.path.is_dir()
+    if whole and (request.encoder or request.config):
         raise Refused(
             "E403", f"--encoder and --config are for weights alone, and {name} is a whole model. Leave them out."
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.reading import arrays, company, encoder, folder, onnx, relevance, scores, sniff, weights
+from models.reading import arrays, company, encoder, folder, onnx, relevance, scores, sentence_folder, sniff, weights
 from models.reading.arrays import Arrays, Choice
 from models.reading.child import source
 from models.reading.onnx import Shapes
@@ -74,6 +74,9 @@ def bring(request: Request) -> Brought:
     """Read a file, or a folder of one checkpoint, and what belongs to it; raises Refused."""
     request = folder.resolved(request)
     name = request.path.name
+    if request.path.is_dir():
+        company.check(request, "model")
+        return _sentences(request)
     kind = source(request.path, "", ACCEPTED, request.limits).kind
     if request.door and kind not in _TAKES[request.door]:
         takes = " ".join(_TAKES[request.door])
@@ -169,6 +172,18 @@ def _encoder(request: Request, name: str) -> Brought:
         found = arrays.with_labels(found, request.labels, request.limits)
     made = Brought(name, "model", arrays=found, pairs=_pairs(request, found), shapes=ran.shapes)
     return _with_proxies(request, made, ran.proxies)
+
+
+def _sentences(request: Request) -> Brought:
+    """A sentence-transformers folder: its report alone, or the embeddings it makes of texts."""
+    ran = sentence_folder.read_sentences(request.path, request.data, sample=request.sample, limits=request.limits)
+    name, found = ran.shapes.name, ran.arrays
+    if found is None:
+        return Brought(name, "model", shapes=ran.shapes)
+    if request.labels is not None:
+        found = arrays.with_labels(found, request.labels, request.limits)
+    made = Brought(name, "model", arrays=found, pairs=_pairs(request, found), shapes=ran.shapes)
+    return _with_proxies(request, made)
 
 
 def _with_proxies(request: Request, found: Brought, beside: NDArray[np.float32] | None = None) -> Brought:

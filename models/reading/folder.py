@@ -34,7 +34,7 @@ def resolved(request: "Request") -> "Request":
 
 def _state(folder: Path, limits: Limits) -> str:
     """The state that run.json names, which lies in the same folder."""
-    told = ask("json", [source(folder / RUN, "", (".json",), limits)], {}, limits).told
+    told = ask("json", [source(folder / RUN, "", (".json",), limits)], {}, limits).told["value"]
     named = told.get("state") if isinstance(told, dict) else None
     if not isinstance(named, str) or not _STATE.fullmatch(named):
         raise Refused("E104", f"{RUN} of {shown(folder.name)} names no state. Copy the folder of the run again.")

@@ -23,6 +23,7 @@ TASKS = {
     "onnx": "models.reading.inference",
     "encoder": "models.reading.own",
     "json": "models.reading.texts",
+    "sentences": "models.reading.sentences",
 }
 _NO_NEW_PRIVILEGES = 38  # prctl(2)
 _NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # unshare(2)
