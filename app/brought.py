@@ -1,6 +1,6 @@
 """What was read from a user's files, in words and as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -98,7 +98,30 @@ def findings(told: Mapping[str, Any]) -> list[str]:
         lines.append("No finding.")
     lines.append(f"Checked without a finding: {', '.join(rule['title'] for rule in told['checked']) or 'nothing'}.")
     lines += [f"  not checked: {rule['title']}: {rule['why']}" for rule in told["not_checked"]]
-    return lines + [_metric(metric) for metric in told["metrics"]]
+    return [*lines, *(_metric(metric) for metric in told["metrics"]), *timeline(told["timeline"])]
+
+
+def timeline(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A table of checkpoints, oldest first: their main numbers, a star at the best of each, and their findings."""
+    if not told:
+        return []
+    keys = [key for key in _ROW if any(key in one["metrics"] for one in told)]
+    table = [["checkpoint", "step", *(told[0]["metrics"][key]["name"] for key in keys), "findings"]]
+    for one in told:
+        step = "" if one["step"] is None else f"{one['step']:,}"
+        found = ", ".join(finding["title"] for finding in one["findings"]) or "none"
+        table.append([one["name"], step, *(_cell(one, key) for key in keys), found])
+    width = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    lines = ["  ".join(cell.ljust(wide) for cell, wide in zip(row, width, strict=True)).rstrip() for row in table]
+    return ["Timeline, oldest first; * is the best:", *(f"  {line}" for line in lines)]
+
+
+_ROW = ("auc", "recall_at_1", "map_at_r", "mrr", "ndcg_at_10", "proxy_accuracy", "uniformity", "effective_rank")
+
+
+def _cell(one: Mapping[str, Any], key: str) -> str:
+    value = one["metrics"].get(key, {}).get("value")
+    return "–" if value is None else f"{value:.4g}{'*' if key in one['best_in'] else ''}"
 
 
 def _metric(metric: Mapping[str, Any]) -> str:

@@ -23,9 +23,9 @@ class Given:
     against: tuple[Path, ...] = ()
     loss: str | None = None
     knobs: Mapping[str, Any] | None = None
+    sample: int | None = None
     encoder: str = ""  # of the app, whose weights the file holds
     encoder_knobs: Mapping[str, Any] | None = None
-    sample: int | None = None
 
 
 def origin(given: Given, folder: Path | None = None) -> Origin:

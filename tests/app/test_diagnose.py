@@ -148,6 +148,9 @@ def test_embeddings_are_diagnosed_and_kept(folder: Path, call: Call) -> None:
     assert told["loss"]["knobs"]["temperature"] == 0.2
     assert told["loss"]["batch"] == 16
     assert json.loads((folder / "out" / "diagnosis.json").read_text()) == told
+    assert [one["name"] for one in told["timeline"]] == ["z.npy", "z.npy"]
+    assert "Checkpoints in a row" in (folder / "out" / "report.html").read_text()
+    assert "timeline.figure(result.told" in (folder / "out" / "notebook.ipynb").read_text()
     values = {metric["key"]: metric["value"] for metric in told["metrics"]}
     unit = Z / np.linalg.norm(Z, axis=1, keepdims=True)
     rows, columns = np.triu_indices(40, 1)
@@ -157,6 +160,16 @@ def test_embeddings_are_diagnosed_and_kept(folder: Path, call: Call) -> None:
 def test_a_collapse_is_found_and_fails_a_pipeline(folder: Path, call: Call) -> None:
     flat = np.ones((40, 8)) + 1e-4 * RNG.normal(size=(40, 8))
     made(folder, "flat.npz", npz(embeddings=flat, labels=Y))
+    made(folder, "good_7.npz", npz(embeddings=Z, labels=Y))
+    made(folder, "flat_9.npz", npz(embeddings=flat, labels=Y))
+    code, out, error = call("flat_9.npz", "--against", "good_7.npz")
+    table = out[out.index("Timeline, oldest first; * is the best:") :].splitlines()[1:]
+    assert (code, error) == (0, "")
+    assert table[0].split()[:4] == ["checkpoint", "step", "AUC", "recall@1"]
+    assert [line.split()[:2] for line in table[1:]] == [["good_7.npz", "7"], ["flat_9.npz", "9"]]
+    assert "*" in table[1]
+    assert "*" not in table[2]
+    assert "Point collapse" in table[2]
     code, out, error = call("flat.npz", "--fail-on", "warning")
     assert (code, error) == (1, "")
     assert "40 rows of 8 dimensions, 4 classes" in out
