@@ -1,12 +1,13 @@
 """What was read from a user's files, in words and as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 from models.reading.arrays import Arrays
 from models.reading.doors import Brought
 from models.reading.onnx import Port, Shapes
+from models.reading.relevance import Judged
 from models.reading.scores import ScoreTable
 from models.reading.weights import TensorFacts, Weights
 
@@ -16,14 +17,17 @@ _SHOWN = 40  # tensors of a table on the screen
 def plain(brought: Brought) -> dict[str, Any]:
     """JSON schema: name, door, notes [{code, text}], and of embeddings, scores, weights, shapes what there is.
 
-    embeddings {rows, dimensions, classes, taken_of, array}; scores {pairs, matches}; weights [{name, shape, type, norm,
-    mean, nan, infinite, zero, largest, smallest, effective_rank}]; shapes {opset, inputs, outputs, operators, tensors,
-    parameters}. What is not defined is null.
+    embeddings {rows, dimensions, classes, taken_of, array}; relevance {queries, documents, dimensions, judgements,
+    relevant}; scores {pairs, matches}; weights [{name, shape, type, norm, mean, nan, infinite, zero, largest, smallest,
+    effective_rank}]; shapes {opset, encoder {key, knobs},
+    inputs, outputs, operators, tensors, parameters}. What is not defined is null.
     """
     told: dict[str, Any] = {"name": brought.name, "door": brought.door}
     told["notes"] = [{"code": note.code, "text": note.text} for note in brought.notes]
     if brought.arrays is not None:
         told["embeddings"] = _embeddings(brought.arrays)
+    if brought.judged is not None:
+        told["relevance"] = _judged(brought.judged)
     if brought.scores is not None:
         told["scores"] = _scores(brought.scores)
     if brought.weights is not None:
@@ -37,6 +41,12 @@ def _embeddings(found: Arrays) -> dict[str, Any]:
     n, d = found.z.shape
     classes = len(found.classes) if found.y is not None else None
     return {"rows": n, "dimensions": d, "classes": classes, "taken_of": found.total, "array": found.array}
+
+
+def _judged(found: Judged) -> dict[str, Any]:
+    (n, d), m = found.queries.shape, len(found.documents)
+    told = {"queries": n, "documents": m, "dimensions": d}
+    return {**told, "judgements": len(found.grade), "relevant": int((found.grade > 0).sum())}
 
 
 def _scores(found: ScoreTable) -> dict[str, Any]:
@@ -58,7 +68,7 @@ def _tensor(fact: TensorFacts) -> dict[str, Any]:
 def _shapes(found: Shapes) -> dict[str, Any]:
     ports = {"inputs": [_port(port) for port in found.inputs], "outputs": [_port(port) for port in found.outputs]}
     rest = {"operators": found.operators, "tensors": found.tensors, "parameters": found.parameters}
-    return {"opset": found.opset, **ports, **rest}
+    return {"opset": found.opset, "encoder": found.encoder, **ports, **rest}
 
 
 def _port(port: Port) -> dict[str, Any]:
@@ -71,6 +81,9 @@ def words(brought: Brought) -> list[str]:
     if brought.weights is not None:
         lines += _table(brought.weights)
     if brought.shapes is not None:
+        if brought.shapes.encoder is not None:
+            knobs = ", ".join(f"{name} {value}" for name, value in brought.shapes.encoder["knobs"].items())
+            lines.append(f"  encoder {brought.shapes.encoder['key']} ({knobs})")
         lines += [f"  {side} {_said(port)}" for side, ports in _sides(brought.shapes) for port in ports]
     return lines + [f"  {note}" for note in brought.notes]
 
@@ -85,7 +98,30 @@ def findings(told: Mapping[str, Any]) -> list[str]:
         lines.append("No finding.")
     lines.append(f"Checked without a finding: {', '.join(rule['title'] for rule in told['checked']) or 'nothing'}.")
     lines += [f"  not checked: {rule['title']}: {rule['why']}" for rule in told["not_checked"]]
-    return lines + [_metric(metric) for metric in told["metrics"]]
+    return [*lines, *(_metric(metric) for metric in told["metrics"]), *timeline(told["timeline"])]
+
+
+def timeline(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A table of checkpoints, oldest first: their main numbers, a star at the best of each, and their findings."""
+    if not told:
+        return []
+    keys = [key for key in _ROW if any(key in one["metrics"] for one in told)]
+    table = [["checkpoint", "step", *(told[0]["metrics"][key]["name"] for key in keys), "findings"]]
+    for one in told:
+        step = "" if one["step"] is None else f"{one['step']:,}"
+        found = ", ".join(finding["title"] for finding in one["findings"]) or "none"
+        table.append([one["name"], step, *(_cell(one, key) for key in keys), found])
+    width = [max(len(row[place]) for row in table) for place in range(len(table[0]))]
+    lines = ["  ".join(cell.ljust(wide) for cell, wide in zip(row, width, strict=True)).rstrip() for row in table]
+    return ["Timeline, oldest first; * is the best:", *(f"  {line}" for line in lines)]
+
+
+_ROW = ("auc", "recall_at_1", "map_at_r", "mrr", "ndcg_at_10", "proxy_accuracy", "uniformity", "effective_rank")
+
+
+def _cell(one: Mapping[str, Any], key: str) -> str:
+    value = one["metrics"].get(key, {}).get("value")
+    return "–" if value is None else f"{value:.4g}{'*' if key in one['best_in'] else ''}"
 
 
 def _metric(metric: Mapping[str, Any]) -> str:
@@ -101,6 +137,10 @@ def _first(brought: Brought) -> str:
         some = "" if n == brought.arrays.total else f" of {brought.arrays.total:,}"
         classes = "no labels" if brought.arrays.y is None else f"{len(brought.arrays.classes):,} classes"
         return f"{n:,}{some} rows of {d:,} dimensions, {classes}"
+    if brought.judged is not None:
+        told = _judged(brought.judged)
+        sides = f"{told['queries']:,} queries and {told['documents']:,} documents of {told['dimensions']:,} dimensions"
+        return f"{sides}, {told['judgements']:,} judgements, {told['relevant']:,} relevant"
     if brought.scores is not None:
         return f"{len(brought.scores.score):,} scores, {int(brought.scores.is_match.sum()):,} of matching pairs"
     if brought.shapes is not None:

@@ -12,6 +12,7 @@ from app import startup
 from models.checkpoint.material import Material
 from models.checkpoint.result import Result, facts
 from models.engine import diagnosing
+from models.reading.company import check_comparison
 from models.reading.doors import Brought, Request, bring
 from models.reading.material import material_of
 from models.reading.refused import PAGE
@@ -25,12 +26,13 @@ _NAME = 100  # characters kept of a file's name
 
 @dataclass(frozen=True)
 class Given:
-    """The files as they came: name and bytes. `beside` holds labels, pairs or data; `against` other checkpoints."""
+    """The files as they came: name and bytes. `beside`: by their field of Request; `against`: other checkpoints."""
 
     file: tuple[str, bytes]
     door: str = ""
     beside: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     against: tuple[tuple[str, bytes], ...] = ()
+    encoder: str = ""  # of the app, where the file holds its weights alone
 
 
 @dataclass(frozen=True)
@@ -129,13 +131,13 @@ class Case:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _bring(self, folder: Path) -> tuple[Brought, tuple[Material, ...]]:
-        paths = {role: _written(folder / role, *part) for role, part in self.given.beside.items()}
+        paths: dict[str, Any] = {role: _written(folder / role, *part) for role, part in self.given.beside.items()}
 
         def read(place: str, file: tuple[str, bytes]) -> Brought:
             path = _written(folder / place, *file)
-            data, labels, pairs = (paths.get(role) for role in ("data", "labels", "pairs"))
-            return bring(Request(path, self.given.door, data=data, labels=labels, pairs=pairs, limits=PAGE))
+            return bring(Request(path, self.given.door, **paths, encoder=self.given.encoder, limits=PAGE))
 
+        check_comparison(paths.get("documents"), len(self.given.against))
         first = read("file", self.given.file)
         others = [material_of(read(f"against{k}", file)) for k, file in enumerate(self.given.against)]
         return first, tuple(one for one in others if one is not None)

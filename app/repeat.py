@@ -10,7 +10,7 @@ from typing import Any
 
 from app.report import Origin
 
-_FILES = ("data", "labels", "pairs")
+_FILES = ("data", "labels", "pairs", "documents", "relevance", "config", "proxies")
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class Given:
 
     file: Path
     door: str = ""
-    beside: Mapping[str, Path] | None = None  # data, labels, pairs
+    beside: Mapping[str, Path] | None = None  # by name of the option
     against: tuple[Path, ...] = ()
     loss: str | None = None
     knobs: Mapping[str, Any] | None = None
     sample: int | None = None
+    encoder: str = ""  # of the app, whose weights the file holds
+    encoder_knobs: Mapping[str, Any] | None = None
 
 
 def origin(given: Given, folder: Path | None = None) -> Origin:
@@ -42,6 +44,8 @@ def _beside(given: Given) -> dict[str, Path]:
 def _code(given: Given, folder: Path | None) -> str:
     more = [f"door={given.door!r}"] if given.door else []
     more += [f"{name}=Path({_named(path, folder)!r})" for name, path in _beside(given).items()]
+    more += [f"encoder={given.encoder!r}"] if given.encoder else []
+    more += [f"knobs={dict(given.encoder_knobs)!r}"] if given.encoder_knobs else []
     if given.sample is not None:
         more.append(f"sample={given.sample}")
     request = "".join(f", {part}" for part in more)
@@ -75,6 +79,9 @@ def _command(given: Given, folder: Path | None) -> str:
     words += ["--as", given.door] if given.door else []
     for name, path in _beside(given).items():
         words += [f"--{name}", _named(path, folder)]
+    words += ["--encoder", given.encoder] if given.encoder else []
+    for name, value in (given.encoder_knobs or {}).items():
+        words += ["--encoder-knob", f"{name}={value}"]
     words += ["--loss", given.loss] if given.loss else []
     for name, value in (given.knobs or {}).items():
         words += ["--knob", f"{name}={value}"]

@@ -23,6 +23,7 @@ from components.panels import (
     roc_curve,
     score_histogram,
     spectrum,
+    timeline,
     tradeoff,
 )
 from models.checkpoint.result import Result
@@ -92,6 +93,8 @@ def options(name: str, result: Result) -> dict[str, Any]:
 def _payload(result: Result) -> dict[str, Any]:
     shown = [view.summary for view in result.views]
     panels = {name: _panel(name, result) for name in shown_panels(result)}
+    if result.told["timeline"]:
+        panels["timeline"] = _timeline(result.told["timeline"])
     said = {key: _said(mark.brushed, len(mark.items)) for key, mark in result.marks.items() if mark.brushed is not None}
     return {"panels": panels, "said": {**said, "": PRESS}, "checkpoints": [one.label for one in shown]}
 
@@ -115,6 +118,12 @@ def _panel(name: str, result: Result) -> dict[str, Any]:
         if mark.brushed is not None
     }
     return {"spec": spec, "held": held}
+
+
+def _timeline(told: timeline.Told) -> dict[str, Any]:
+    values = _values(timeline.rows(told))
+    spec = timeline.spec(timeline.has_steps(told))
+    return {"spec": {**spec, "background": "white", "data": {"name": "rows", "values": values}}}
 
 
 def _map(result: Result) -> dict[str, Any]:
@@ -195,7 +204,9 @@ def _panels(result: Result) -> str:
         f"<p class='quiet'><strong>{escape(name.replace('_', ' '))}</strong>: {escape(why)}</p>"
         for name, why in sorted(result.views[0].absent.items())
     ]
-    return "".join([*drawn, *absent])
+    row = result.told["timeline"]
+    first = [_figure("timeline", timeline.TITLE, timeline.sentence(row))] if row else []
+    return "".join([*first, *drawn, *absent])
 
 
 def _figure(name: str, title: str, sentence: str) -> str:

@@ -23,5 +23,9 @@ def report_notebook(result: Result, origin: Origin) -> str:
     setup = ["import pandas as pd", "", f"from components.panels import {', '.join(sorted(panels))}", ""]
     cells.insert(2, notebook.code("\n".join([*setup, "shown = [view.summary for view in result.views]"])))
     cells += [notebook.code(f"{name}.figure(shown)") for name in panels]
+    if told["timeline"]:
+        row = 'result.told["timeline"]'
+        drawing = f"from components.panels import timeline\n\ntimeline.figure({row})"
+        cells += [notebook.code(drawing), notebook.code(f"timeline.table({row})")]
     cells.append(notebook.code('pd.DataFrame(result.told["metrics"])'))
     return notebook.assembled(cells)

@@ -75,19 +75,21 @@ def embed(
 
 
 def forward(
-    ids: Int[Tensor, "n t"], mask: Int[Tensor, "n t"], weights: Weights, heads: int = HEADS
+    ids: Int[Tensor, "n t"], mask: Int[Tensor, "n t"], weights: Weights, heads: int = HEADS, epsilon: float = _EPSILON
 ) -> Float[Tensor, "n t d"]:
     """BERT without dropout: embeddings, then layers of attention and a two-layer net, each added and normalised."""
     t = ids.shape[1]
     place = weights["embeddings.position_embeddings.weight"][:t] + weights["embeddings.token_type_embeddings.weight"][0]
     x = _normalised(
-        embedding(ids, weights["embeddings.word_embeddings.weight"]) + place, weights, "embeddings.LayerNorm"
+        embedding(ids, weights["embeddings.word_embeddings.weight"]) + place, weights, "embeddings.LayerNorm", epsilon
     )
     for layer in range(_layers(weights)):
         name = f"encoder.layer.{layer}."
-        x = _normalised(x + _attention(x, mask, weights, name, heads), weights, f"{name}attention.output.LayerNorm")
+        x = _normalised(
+            x + _attention(x, mask, weights, name, heads), weights, f"{name}attention.output.LayerNorm", epsilon
+        )
         inner = gelu(_dense(x, weights, f"{name}intermediate.dense"))
-        x = _normalised(x + _dense(inner, weights, f"{name}output.dense"), weights, f"{name}output.LayerNorm")
+        x = _normalised(x + _dense(inner, weights, f"{name}output.dense"), weights, f"{name}output.LayerNorm", epsilon)
     return x
 
 
@@ -112,8 +114,8 @@ def _dense(x: Tensor, weights: Weights, name: str) -> Tensor:
     return linear(x, weights[f"{name}.weight"], weights[f"{name}.bias"])
 
 
-def _normalised(x: Tensor, weights: Weights, name: str) -> Tensor:
-    return layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], _EPSILON)
+def _normalised(x: Tensor, weights: Weights, name: str, epsilon: float) -> Tensor:
+    return layer_norm(x, x.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"], epsilon)
 
 
 def _layers(weights: Weights) -> int:

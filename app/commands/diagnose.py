@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 from app import brought, output
 from app.cli import DONE, FAILED, Refused
 from models.reading import refused, sniff
+from models.reading.company import check_comparison
 from models.reading.doors import DOORS, Brought, Request, bring
 
 if TYPE_CHECKING:
     from models.checkpoint import Diagnosis, Material
 
-BESIDE = ("data", "labels", "pairs")  # options that name a file beside FILE
+# Options that name a file beside FILE.
+BESIDE = (
+    "data",
+    "labels",
+    "pairs",
+    "documents",
+    "relevance",
+    "config",
+    "proxies",
+)
 SEVERITIES = ("info", "warning", "serious")  # rising
 Files = dict[str, str]  # name -> text
 Told = tuple[
@@ -26,9 +36,14 @@ _PACKED = (".zip", ".gz", ".tar", ".bz2", ".7z", ".tgz", ".xz", ".rar", ".zst")
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("file", metavar="FILE", help="npy npz csv tsv parquet arrow feather safetensors h5 pt onnx")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="npy npz csv tsv parquet arrow feather safetensors h5 pt onnx, or the folder of a run or of a"
+        " sentence-transformers model",
+    )
     parser.add_argument("--as", dest="door", choices=DOORS, help="what FILE holds (default: seen from the file)")
-    parser.add_argument("--data", metavar="FILE", help="rows or a zip of images in class folders for a model to embed")
+    parser.add_argument("--data", metavar="FILE", help="rows, texts or a zip of images in class folders to embed")
     parser.add_argument("--against", metavar="FILE", nargs="+", default=[], help="other checkpoints of the same rows")
     parser.add_argument("--labels", metavar="FILE", help="a label for each row, in the same order")
     parser.add_argument("--loss", metavar="KEY", help="the loss it was trained with (python -m app losses)")
@@ -36,6 +51,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--knob", metavar="NAME=VALUE", action="append", default=[], help="of that loss, as trained; also batch=ITEMS"
     )
     parser.add_argument("--pairs", metavar="FILE", help="pairs of rows, counted from 0, and whether each matches")
+    parser.add_argument("--documents", metavar="FILE", help="FILE holds queries: the documents, if in another file")
+    parser.add_argument("--relevance", metavar="FILE", help="judgements: query, document, grade; or TREC's qrels")
+    parser.add_argument("--encoder", metavar="KEY", help="FILE holds weights of the app's encoder linear, mlp or conv")
+    parser.add_argument(
+        "--encoder-knob", metavar="NAME=VALUE", action="append", default=[], help="of it; else read from the weights"
+    )
+    parser.add_argument("--config", metavar="FILE", help="run.json or a config of the lab: names the encoder")
+    parser.add_argument("--proxies", metavar="FILE", help="class weights of a head such as ArcFace's, a row a class")
     parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
     parser.add_argument(
         "--out", metavar="DIR", help="a new or empty folder for diagnosis.json, report.html, notebook.ipynb"
@@ -60,7 +83,7 @@ def _run(args: argparse.Namespace) -> int:
     knobs = _knobs(args)
     found = bring(_request(args, args.file))
     others = [_other(args, name, found) for name in args.against]
-    if found.arrays is None and found.scores is None:
+    if found.arrays is None and found.scores is None and found.judged is None:
         told, lines, fires, files = _read_only(found, others, args.fail_on)
     else:
         told, lines, fires, files = _diagnosed(args, knobs, found, others)
@@ -110,7 +133,18 @@ def _files(args: argparse.Namespace, knobs: dict[str, Any], material: "Material"
 
     beside = {name: Path(getattr(args, name)) for name in BESIDE if getattr(args, name) is not None}
     others = tuple(map(Path, args.against))
-    given = Given(Path(args.file), args.door or "", beside, others, args.loss, knobs, args.sample)
+    own = dict(_knob(item, "--encoder-knob") for item in args.encoder_knob)
+    given = Given(
+        Path(args.file),
+        args.door or "",
+        beside,
+        others,
+        args.loss,
+        knobs,
+        encoder=args.encoder or "",
+        encoder_knobs=own,
+        sample=args.sample,
+    )
     shown, where = result(material, made), origin(given, Path(args.out))
     return {"report.html": report(shown, where), "notebook.ipynb": report_notebook(shown, where)}
 
@@ -126,6 +160,7 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.sample is not None and args.sample < 2:
         raise refused.Refused("E305", f"--sample must be a whole number of at least 2, got {args.sample}.")
+    check_comparison(args.documents, len(args.against))
     if args.knob and args.loss is None:
         raise refused.Refused("E403", "--knob needs the loss it belongs to. Give --loss KEY as well.")
 
@@ -159,10 +194,10 @@ def _knobs(args: argparse.Namespace) -> dict[str, Any]:
     return given
 
 
-def _knob(item: str) -> tuple[str, Any]:
+def _knob(item: str, option: str = "--knob") -> tuple[str, Any]:
     name, equals, text = item.partition("=")
     if not equals or not name:
-        raise refused.Refused("E311", f"--knob needs NAME=VALUE, got '{refused.shown(item, 40)}'.")
+        raise refused.Refused("E311", f"{option} needs NAME=VALUE, got '{refused.shown(item, 40)}'.")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -171,8 +206,10 @@ def _knob(item: str) -> tuple[str, Any]:
 
 
 def _request(args: argparse.Namespace, file: str) -> Request:
-    data, labels, pairs = (None if value is None else Path(value) for value in (args.data, args.labels, args.pairs))
-    return Request(Path(file), args.door or "", data=data, labels=labels, pairs=pairs, sample=args.sample)
+    given = ((name, getattr(args, name)) for name in BESIDE)
+    beside: dict[str, Any] = {name: Path(value) for name, value in given if value is not None}
+    own = dict(_knob(item, "--encoder-knob") for item in args.encoder_knob)
+    return Request(Path(file), args.door or "", **beside, encoder=args.encoder or "", knobs=own, sample=args.sample)
 
 
 def _other(args: argparse.Namespace, file: str, first: Brought) -> Brought:

@@ -14,7 +14,7 @@ from app.views import diagnose_more, diagnose_result
 from models.catalogue import discover, find
 from models.checkpoint.planted import SAMPLES
 from models.engine import diagnosing
-from models.reading import arrays, onnx, table
+from models.reading import arrays, encoder, onnx, relevance, table
 from models.reading.doors import Brought
 from models.spec import Knob, Value
 
@@ -24,30 +24,35 @@ UNKNOWN = "Unknown"
 ASKED_KNOBS = ("temperature", "margin")  # of a loss, asked for on the page; others have their default
 DOORS = {"embeddings": "Embeddings", "scores": "Scores only", "model": "Model + data"}
 SENTENCES = {
-    "embeddings": "One row an item, and which items belong together: a label for each, or a list of pairs.",
+    "embeddings": "One row an item, and which belong together: labels, pairs, or queries with relevant documents.",
     "scores": "A table with a score for each pair and whether the pair matches: histogram, ROC and threshold.",
-    "model": "An ONNX file, and the rows or pictures that it shall embed; without data you get its report.",
+    "model": "An ONNX file, or weights of an encoder of the lab, and what it shall embed; without data, its report.",
 }
 FILES = {
     "embeddings": ("Embeddings", [*arrays.ACCEPTED, ".pt"]),
     "scores": ("Scores", list(table.ACCEPTED)),
-    "model": ("Model", list(onnx.ACCEPTED)),
+    "model": ("Model", [*onnx.ACCEPTED, *encoder.ACCEPTED]),
 }
+_QRELS = [*relevance.JUDGEMENTS, ".qrels", ".trec", ".txt"]
 BESIDE: dict[str, tuple[tuple[str, str, list[str]], ...]] = {
     "embeddings": (
         ("labels", "Labels, if they are in another file", list(arrays.ACCEPTED)),
         ("pairs", "Or pairs of rows, and whether each matches", list(table.ACCEPTED)),
+        ("relevance", "Or relevance of documents to queries: query, document, grade", _QRELS),
+        ("documents", "Documents, if the queries are in another file", list(relevance.ACCEPTED)),
     ),
     "scores": (),
     "model": (
         ("data", "Data for it", list(onnx.DATA)),
         ("labels", "Labels, if they are in another file", list(arrays.ACCEPTED)),
+        ("config", "Config of the run (run.json, or Configs of the lab), of weights alone", list(encoder.CONFIG)),
+        ("proxies", "Class weights, if they are in another file", list(encoder.PROXIES)),
     ),
 }
 MORE = {
-    "embeddings": "Labels or pairs in another file; other checkpoints",
+    "embeddings": "Labels, pairs, relevance or documents in another file; other checkpoints",
     "scores": "Other checkpoints",
-    "model": "Data to embed, labels, other checkpoints",
+    "model": "Data to embed, labels, config or encoder of weights, other checkpoints",
 }
 Brings = tuple[str, Callable[[], Given]]  # a name that tells these files from others, and the files
 STYLE = """
@@ -97,6 +102,7 @@ def _files(door: str) -> Brings | None:
         with st.expander(MORE[door], key=f"diagnose-more-{door}"):
             beside = {role: st.file_uploader(said, [kind[1:] for kind in accepted], key=f"diagnose-{role}-{door}")
                       for role, said, accepted in BESIDE[door]}  # fmt: skip
+            named = _encoder() if door == "model" else ""
             others = st.file_uploader(
                 "Other checkpoints of the same items, oldest first: before and after, or A and B",
                 types,
@@ -108,13 +114,26 @@ def _files(door: str) -> Brings | None:
     if main is None:
         return None
     given = {role: box for role, box in beside.items() if box is not None}
-    token = "/".join([door, main.file_id, *(box.file_id for box in (*given.values(), *others))])
+    token = "/".join([door, named, main.file_id, *(box.file_id for box in (*given.values(), *others))])
     return token, lambda: Given(
         _content(main),
         "" if door == "embeddings" else door,
         {role: _content(box) for role, box in given.items()},
         tuple(map(_content, others)),
+        named,
     )
+
+
+def _encoder() -> str:
+    """The encoder that weights belong to, where no config says it; empty: none was chosen."""
+    chosen = st.selectbox(
+        "Or the encoder that the weights belong to",
+        ["", *discover("encoders")],
+        format_func=lambda key: find("encoders", key).SPEC.name if key else "Its config says it, or it is ONNX",
+        key="diagnose-encoder",
+        help="Its sizes are read from the weights.",
+    )
+    return str(chosen or "")
 
 
 def _content(box: Any) -> tuple[str, bytes]:

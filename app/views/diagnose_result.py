@@ -1,7 +1,7 @@
 """What a diagnosis shows: findings beside the panels that prove them, numbers, files to keep, and what can be tried."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from app.diagnosing import Case
 from app.repeat import Given, origin
 from app.report import MARKED, MODULES, loss_said, measured_said, options, report, shown_panels
 from app.report_notebook import report_notebook
-from app.views import diagnose_more, lab_export
+from app.views import diagnose_more, diagnose_timeline, lab_export
 from components.panels import embedding_map
 from models.checkpoint.result import Result
+from models.checkpoint.view import View
 from models.diagnostics.brushed import Brushed
 
 HELD = "diagnose-held"  # key of the finding that is marked
@@ -87,14 +88,15 @@ def plain(text: str) -> str:
 
 
 def _panels(result: Result) -> None:
-    brushed = _held(result)
+    views = diagnose_timeline.cursor(result)
+    brushed = _held(result) if views[0] is result.views[0] else None  # findings are those of the first
     if brushed is not None:
         st.caption(f"Marked: {brushed.pairs:,} pairs, {brushed.share_of_pairs:.2%} of all that were looked at.")
     with st.grid(2, min_column_width=320, border=True, key="diagnose-grid"):
         for name in shown_panels(result):
             with st.container(key=f"panel-{name}"):
                 st.markdown(f"**{MODULES[name].TITLE}**", help=MODULES[name].HELP)
-                _panel(name, result, brushed)
+                _panel(name, result, views, brushed)
     for name, why in result.views[0].absent.items():
         st.caption(f"{MODULES[name].TITLE if name in MODULES else 'Curves over steps'}: {why}")
 
@@ -104,11 +106,11 @@ def _held(result: Result) -> Brushed | None:
     return None if found is None else found.brushed
 
 
-def _panel(name: str, result: Result, brushed: Brushed | None) -> None:
-    shown = [view.summary for view in result.views]
+def _panel(name: str, result: Result, views: Sequence[View], brushed: Brushed | None) -> None:
+    shown = [view.summary for view in views]
     panel = MODULES[name]
     if name == "embedding_map":
-        st.echarts_chart(_map(result, brushed), key="chart-map", height=HEIGHT, alt=panel.sentence(shown))
+        st.echarts_chart(_map(result, views, brushed), key="chart-map", height=HEIGHT, alt=panel.sentence(shown))
         return
     marked = {"brushed": (brushed,)} if name in MARKED and brushed is not None else {}
     st.vega_lite_chart(
@@ -121,10 +123,10 @@ def _panel(name: str, result: Result, brushed: Brushed | None) -> None:
     st.caption(panel.sentence(shown))
 
 
-def _map(result: Result, brushed: Brushed | None) -> dict[str, Any]:
+def _map(result: Result, views: Sequence[View], brushed: Brushed | None) -> dict[str, Any]:
     """The lab's live map: pairs of a finding as lines."""
     option = embedding_map.option(
-        [view.summary for view in result.views],
+        [view.summary for view in views],
         names=dict(enumerate(result.classes)) or None,
         brushed=() if brushed is None else (brushed,),
     )
@@ -158,6 +160,7 @@ def _keep(case: Case, result: Result) -> None:
         tuple(Path(file[0]) for file in case.given.against),
         asked.loss,
         dict(asked.knobs),
+        encoder=case.given.encoder,
     )
     where = origin(given)
     st.markdown("**Keep it**: the report opens without a server or a network")

@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from models.checkpoint import timeline
 from models.checkpoint.batches import NamedLoss, named, with_loss
 from models.checkpoint.changes import change
-from models.checkpoint.diagnosis import Diagnosis
+from models.checkpoint.diagnosis import Diagnosis, Metric
 from models.checkpoint.material import Material
 from models.checkpoint.metrics import Verification, shape, verify
+from models.checkpoint.proxies import against_proxies, with_proxy_loss
+from models.checkpoint.retrieval import retrieval
 from models.checkpoint.sample import SAMPLE, Sample, choose, evidence_of
 from models.diagnostics.all_pairs import Progress
-from models.diagnostics.findings.catalogue import examine
+from models.diagnostics.findings.catalogue import Examined, examine
 from models.diagnostics.findings.evidence import Evidence
 from models.spec import Value
 
@@ -47,17 +50,17 @@ def diagnose(
     told("sampling", None)
     chosen = choose(material, sample or SAMPLE)
     given = frozenset(knobs or {})
-    evidence = with_loss(evidence_of(material, chosen), chosen_loss, given)
-    earlier = tuple(with_loss(evidence_of(other, chosen), chosen_loss, given) for other in against)
-    evidence = replace(evidence, earlier=earlier)
+    against = [against[place] for place in timeline.in_order([other.name for other in against])]
+    row = _row((*against, material), chosen, chosen_loss, given)
+    evidence = row[-1]
     told("counting pairs", None)
     verified = verify(
         material, chosen, evidence, THREADS, lambda step: told("counting pairs", step), exact=sample is None
     )
     told("measuring", None)
-    metrics = (*verified.metrics, *shape(material, chosen, evidence))
+    metrics = (*verified.metrics, *_of_items(material, chosen, evidence, exact=sample is None))
     told("looking for faults", None)
-    changes = [change(other, evidence, material.classes) for other in earlier]
+    changes = [change(other, evidence, material.classes) for other in evidence.earlier]
     return Diagnosis(
         name=material.name,
         fingerprint=material.fingerprint,
@@ -71,10 +74,49 @@ def diagnose(
         levels=_levels(evidence),
         histogram=verified.histogram,
         roc=verified.roc,
-        examined=examine(evidence),
+        examined=(examined := examine(evidence)),
         evidence=evidence,
         changes=tuple(found for found in changes if found is not None),
+        timeline=_timeline((*against, material), chosen, row, examined),
     )
+
+
+def _row(
+    materials: Sequence[Material], chosen: Sample, loss: NamedLoss | None, given: frozenset[str]
+) -> list[Evidence]:
+    """What can be seen of each checkpoint, every one with those before it."""
+    row: list[Evidence] = []
+    for material in materials:
+        row.append(replace(_seen(material, chosen, loss, given), earlier=tuple(row)))
+    return row
+
+
+def _timeline(
+    materials: Sequence[Material], chosen: Sample, row: Sequence[Evidence], last: Examined
+) -> tuple[Mapping[str, Any], ...]:
+    """All checkpoints on the same sampled items; nothing where there is one alone."""
+    if len(row) < 2:
+        return ()
+    steps = timeline.steps_of([material.name for material in materials])
+    moments = []
+    for place, (material, evidence) in enumerate(zip(materials, row, strict=True)):
+        verified = verify(material, chosen, evidence, THREADS, None, exact=False)
+        numbers = (*verified.metrics, *_of_items(material, chosen, evidence, exact=False))
+        found = last if place == len(row) - 1 else examine(evidence)
+        moments.append(timeline.Moment(material.name, None if steps is None else steps[place], numbers, found))
+    return tuple(timeline.told(moments))
+
+
+def _of_items(material: Material, chosen: Sample, evidence: Evidence, *, exact: bool) -> tuple[Metric, ...]:
+    """All numbers but those of pairs told apart."""
+    shapes, near = shape(material, chosen, evidence), against_proxies(material, chosen)
+    return *shapes, *retrieval(material, chosen, exact), *near
+
+
+def _seen(material: Material, chosen: Sample, loss: NamedLoss | None, given: frozenset[str]) -> Evidence:
+    """What can be seen of one checkpoint, the named loss included."""
+    evidence = with_loss(evidence_of(material, chosen), loss, given)
+    return with_proxy_loss(evidence, material, loss, given)
 
 
 THREADS = 2  # of a count over all pairs
@@ -96,6 +138,19 @@ def _check_same(material: Material, against: Sequence[Material]) -> None:
             raise ValueError(
                 f"{other.name} has other labels than {material.name}: give the same items in the same order"
             )
+        if not _same_relevance(material, other):
+            raise ValueError(
+                f"{other.name} has other documents or judgements than {material.name}: give the same in the same order"
+            )
+
+
+def _same_relevance(material: Material, other: Material) -> bool:
+    one, two = material.relevance, other.relevance
+    if one is None or two is None:
+        return one is two
+    return len(one.documents) == len(two.documents) and all(
+        np.array_equal(getattr(one, name), getattr(two, name)) for name in ("query", "document")
+    )
 
 
 def _loss(loss: NamedLoss | None) -> dict[str, Any] | None:

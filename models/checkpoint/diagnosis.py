@@ -21,6 +21,9 @@ The JSON is one object, keys sorted, numbers that are not defined null:
     checked      list of {key, title, number, value, low, high, threshold}: looked at, and nothing found
     not_checked  list of {key, title, why}
     changes      list, one for each other checkpoint, of what `models.checkpoint.changes` tells
+    timeline     list, oldest first and this checkpoint last, empty where it is alone, of {name, step (null: its name
+                 tells none), metrics {key: {name, value, low, high}} over the same sampled items, best_in [keys],
+                 findings [{key, title, severity, confidence}]}
 """
 
 import json
@@ -56,7 +59,7 @@ class Metric:
         return {
             "key": self.key,
             "name": self.name,
-            **_interval(self.measured),
+            **interval(self.measured),
             "scope": self.scope,
             "why": self.why,
         }
@@ -81,6 +84,7 @@ class Diagnosis:
     examined: Examined
     evidence: Evidence
     changes: tuple[Change, ...] = ()  # from each other checkpoint to this one
+    timeline: tuple[Mapping[str, Any], ...] = ()  # of `models.checkpoint.timeline`, this checkpoint last
 
     @property
     def findings(self) -> tuple[tuple[Rule, Fired], ...]:
@@ -138,13 +142,14 @@ class Diagnosis:
                 {
                     **_named(rule),
                     "number": rule.number,
-                    **_interval(clear.measured),
+                    **interval(clear.measured),
                     "threshold": number(clear.threshold),
                 }
                 for rule, clear in self.examined.clear
             ],
             "not_checked": [{**_named(rule), "why": unknown.reason} for rule, unknown in self.examined.unknown],
             "changes": [change.as_dict() for change in self.changes],
+            "timeline": list(self.timeline),
         }
 
     def to_json(self) -> str:
@@ -157,7 +162,8 @@ def number(value: float) -> float | None:
     return float(f"{value:.9g}") if isfinite(value) else None
 
 
-def _interval(measured: Measured) -> dict[str, float | None]:
+def interval(measured: Measured) -> dict[str, float | None]:
+    """Value and ends as JSON can hold them."""
     return {"value": number(measured.value), "low": number(measured.low), "high": number(measured.high)}
 
 
@@ -172,7 +178,7 @@ def _finding(rule: Rule, fired: Fired) -> dict[str, Any]:
         "confidence": fired.confidence,
         "sentence": fired.sentence,
         "number": rule.number,
-        **_interval(fired.measured),
+        **interval(fired.measured),
         "threshold": number(fired.threshold),
         "panel": rule.panel,
         "advice": rule.advice,

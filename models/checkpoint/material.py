@@ -26,6 +26,7 @@ class Relevance:
     documents: np.ndarray  # (m, d) float32
     query: np.ndarray  # (k,) int64, row of the query
     document: np.ndarray  # (k,) int64, row of the document that is relevant to it
+    grade: np.ndarray | None = None  # (k,) float64 above 0, how relevant; None: all alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,7 @@ class Material:
     pairs: Pairs | None = None
     relevance: Relevance | None = None
     scores: ScoreTable | None = None
+    proxies: np.ndarray | None = None  # (c, d) float32, class weights: row k is that of label k
     item: tuple[str, ...] = ()  # (n,) names of the items; empty: their row
     content: np.ndarray | None = None  # (n,) int64: items of equal number have identical content
     group: np.ndarray | None = None  # (n,) int64, slice of the data an item belongs to
@@ -83,6 +85,8 @@ class Material:
             _check_places(self.pairs.b, n, "pairs.b", "embeddings")
         if self.relevance is not None:
             self._check_relevance(self.relevance)
+        if self.proxies is not None:
+            self._check_proxies(self.proxies)
 
     def _check_relevance(self, relevance: Relevance) -> None:
         documents = rows(relevance.documents, "documents")
@@ -90,7 +94,19 @@ class Material:
             raise ValueError(f"queries have {self.dim} dimensions, documents {documents.shape[1]}: use one encoder")
         _check_places(relevance.query, self.size, "relevance.query", "queries")
         _check_places(relevance.document, len(documents), "relevance.document", "documents")
-        object.__setattr__(self, "relevance", Relevance(documents, relevance.query, relevance.document))
+        grade = relevance.grade
+        if grade is not None and (grade.shape != relevance.query.shape or not (grade > 0).all()):
+            raise ValueError("relevance.grade must be a number above 0 for each relevant document")
+        object.__setattr__(self, "relevance", Relevance(documents, relevance.query, relevance.document, grade))
+
+    def _check_proxies(self, proxies: np.ndarray) -> None:
+        made = rows(proxies, "proxies")
+        if self.labels is None:
+            raise ValueError("proxies are those of classes: give labels")
+        if made.shape[1] != self.dim or int(self.labels.max(initial=-1)) >= len(made):
+            need = f"at least {int(self.labels.max(initial=-1)) + 1} rows of {self.dim} dimensions"
+            raise ValueError(f"proxies have shape {made.shape}: {need} are needed, one a class")
+        object.__setattr__(self, "proxies", made)
 
     @property
     def size(self) -> int:

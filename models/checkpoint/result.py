@@ -59,6 +59,9 @@ def facts(material: Material) -> tuple[tuple[str, str], ...]:
     length = np.sqrt(np.einsum("ij,ij->i", material.embeddings, material.embeddings, dtype=np.float64))
     if n:
         told.append(("Lengths", f"{np.median(length):.4g} in the middle, {length.min():.4g} to {length.max():.4g}"))
+    if material.relevance is not None:
+        q, k = len(np.unique(material.relevance.query)), len(material.relevance.query)
+        told.append(("Documents", f"{len(material.relevance.documents):,}, {k:,} relevant to {q:,} of the queries"))
     if material.labels is not None:
         told.append(("Classes", _counts(material)))
     if material.pairs is not None:

@@ -20,7 +20,7 @@ from models.reading.refused import MEBIBYTE, Limits, Refused, shown
 START_S = 60.0  # to import what reads, on a busy machine
 _BASE_MB, _RATIO = 384, 200  # memory a small file may take, and what a byte of a larger one may grow to
 _MOST_ANSWER = 3 << 30
-RUNS_MODEL = "onnx"  # the task that runs what a user brought
+RUNS_MODEL = ("onnx", "encoder", "sentences")  # tasks that run what a user brought
 _QUIET = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # others reserve addresses far beyond what is used
     "HDF5_PLUGIN_PRELOAD": "::",  # no filters from folders of this machine
@@ -80,7 +80,7 @@ def _open(path: Path, name: str) -> int:
 def ask(task: str, sources: Sequence[Source], options: Mapping[str, Any], limits: Limits) -> Answer:
     """Let a process of its own do one task over the files; raises Refused with what the process or its end says."""
     memory_mb = min(limits.memory_mb, _BASE_MB + _RATIO * sum(one.length for one in sources) // MEBIBYTE)
-    if task == RUNS_MODEL:
+    if task in RUNS_MODEL:
         memory_mb = limits.memory_mb  # what a model needs does not follow from its file
     with ExitStack() as stack:
         files = [_open(one.path, one.name) for one in sources]
@@ -100,7 +100,7 @@ def ask(task: str, sources: Sequence[Source], options: Mapping[str, Any], limits
     if "refused" in told:
         raise Refused(*map(str, told["refused"]))
     if "told" not in told:
-        raise _broken(sources[0].name, told, memory_mb, model=task == RUNS_MODEL)
+        raise _broken(sources[0].name, told, memory_mb, model=task in RUNS_MODEL)
     return Answer(told["told"], columns)
 
 
@@ -116,7 +116,7 @@ def _answer(
         return wire.read(child.stdout, _MOST_ANSWER)
     except EOFError:
         limited.end(child)
-        raise _ended(name, child.returncode, limits, model=order["task"] == RUNS_MODEL) from None
+        raise _ended(name, child.returncode, limits, model=order["task"] in RUNS_MODEL) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, Refused):
             raise

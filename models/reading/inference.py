@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from models.reading import graph, labels, matrices, pictures, values
+from models.reading import graph, inference_data, labels, matrices, values
 from models.reading.refused import MOST_VALUE, Limits, Notes, Refused, counted, shown
 
 BATCH = 256
@@ -30,7 +30,7 @@ def task(files: list[IO[bytes]], options: dict[str, Any], limits: Limits) -> tup
     raw = files[0].read()
     told = graph.report(graph.checked(raw, name))
     notes = Notes()
-    rows, beside = _data(files[1], (data_name, kind, length), limits, notes)
+    rows, beside = inference_data.read(files[1], (data_name, kind, length), limits, notes)
     session = _session(raw, name)
     ports = session.get_inputs()
     if len(ports) != 1:
@@ -46,28 +46,6 @@ def task(files: list[IO[bytes]], options: dict[str, Any], limits: Limits) -> tup
     if beside is not None:
         answer["y"], classes = labels.classes(beside, len(z), limits, notes)
     return {"report": told, "classes": classes, "notes": [[note.code, note.text] for note in notes.found]}, answer
-
-
-def _data(
-    file: IO[bytes], source: tuple[str, str, int], limits: Limits, notes: Notes
-) -> tuple[NDArray[Any], matrices.Values | None]:
-    """Rows (n, ...) for the model, and labels."""
-    name, kind, length = source
-    if kind == ".zip":
-        found = pictures.task([file], {"sources": [[name, kind, length]], "folders": False}, limits)[1]
-        pixels: NDArray[Any] = found["pixels"]
-        classes = found["classes"]
-        return pixels, classes if all(classes) else None
-    if kind == ".npy":
-        array = matrices.whole(file, name, length)
-        return array, None
-    every = matrices.candidates(file, kind, name, length, limits, notes)
-    images = {key: array for key, array in every.items() if not isinstance(array, list) and array.ndim in (3, 4)}
-    if len(images) == 1 and not any(not isinstance(a, list) and a.ndim == 2 for a in every.values()):
-        key, array = next(iter(images.items()))
-    else:
-        key, array = matrices.chosen(every, "")
-    return array, matrices.labels_beside(every, key, notes)
 
 
 def _session(raw: bytes, name: str) -> Any:

@@ -111,14 +111,15 @@ def _stacked(table: dict[str, Values]) -> dict[str, Values]:
     matrices = {key: column for key, column in table.items() if not isinstance(column, list) and column.ndim == 2}
     if matrices:
         return table
-    numbers = [key for key, column in table.items() if not isinstance(column, list) and not _aside(key)]
+    numbers = [key for key, column in table.items() if not isinstance(column, list) and not is_aside(key)]
     if not numbers:
         raise Refused("E138", f"No numeric column: {listing(list(table))}.")
     rest = {key: column for key, column in table.items() if key not in numbers}
     return {"columns": np.column_stack([table[key] for key in numbers]), **rest}
 
 
-def _aside(key: str) -> bool:
+def is_aside(key: str) -> bool:
+    """True for a name that people give to labels and ids."""
     return npy.is_label(key) or key.strip().lower() in _ASIDE
 
 
@@ -130,7 +131,7 @@ def chosen(found: dict[str, Values], wanted: str) -> tuple[str, NDArray[Any]]:
         if array is None or isinstance(array, list):
             raise Refused("E116", f"No matrix called '{shown(wanted, MOST_VALUE)}'; found: {listing(shapes)}.")
         return wanted, array
-    arrays = {key: array for key, array in found.items() if not isinstance(array, list) and not _aside(_last(key))}
+    arrays = {key: array for key, array in found.items() if not isinstance(array, list) and not is_aside(_last(key))}
     flat = {key: array for key, array in arrays.items() if array.ndim == 2}
     if len(flat) > 1:
         named = [key for key in flat if _last(key).lower() in _NAMES]

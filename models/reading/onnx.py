@@ -6,7 +6,7 @@ from typing import Any
 
 from models.reading.arrays import ACCEPTED as ARRAYS
 from models.reading.arrays import Arrays, notes_of
-from models.reading.child import RUNS_MODEL, ask, source
+from models.reading.child import ask, source
 from models.reading.refused import PAGE, Limits
 
 ACCEPTED = (".onnx",)
@@ -27,27 +27,33 @@ class Shapes:
     """What can be said of a model without running it."""
 
     name: str
-    opset: int
+    opset: int | None  # None: no ONNX
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     operators: dict[str, int]
     tensors: int
     parameters: int
+    encoder: dict[str, Any] | None = None  # key and knobs, of the app's own encoders
 
 
 def read_shapes(path: Path, name: str = "", *, limits: Limits = PAGE) -> Shapes:
     """Look at a model; raises Refused (E104, E171 to E173)."""
     checked = source(path, name, ACCEPTED, limits)
-    told: dict[str, Any] = ask("shapes", [checked], {}, limits).told
+    return shapes_of(checked.name, ask("shapes", [checked], {}, limits).told)
+
+
+def shapes_of(name: str, told: dict[str, Any]) -> Shapes:
+    """What the process told of a model."""
     ports = {side: tuple(_port(port) for port in told[side]) for side in ("inputs", "outputs")}
     return Shapes(
-        checked.name,
+        name,
         told["opset"],
         ports["inputs"],
         ports["outputs"],
         told["operators"],
         told["tensors"],
         told["parameters"],
+        told.get("encoder"),
     )
 
 
@@ -63,7 +69,7 @@ def run_model(path: Path, data: Path, name: str = "", *, limits: Limits = PAGE) 
     embeddings, features or z is taken, else the first; one of more than two dimensions is laid flat.
     """
     sources = [source(path, name, ACCEPTED, limits), source(data, "", DATA, limits)]
-    answer = ask(RUNS_MODEL, sources, {}, limits)
+    answer = ask("onnx", sources, {}, limits)
     values: dict[str, Any] = answer.columns
     z = values["z"]
     return Arrays(sources[0].name, z, values.get("y"), answer.told["classes"] or [], None, len(z), "", notes_of(answer))

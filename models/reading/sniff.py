@@ -19,6 +19,7 @@ KINDS = {
     ".pt": "a PyTorch state",
     ".onnx": "an ONNX model",
     ".zip": "a zip archive",
+    ".json": "a JSON text",
 }
 ALIASES = {
     ".hdf5": ".h5",
@@ -28,6 +29,8 @@ ALIASES = {
     ".ipc": ".arrow",
     ".pq": ".parquet",
     ".txt": ".csv",
+    ".qrels": ".tsv",
+    ".trec": ".tsv",
 }
 _TEXT = (".csv", ".tsv")
 _ZIPPED = (".npz", ".pt", ".zip")

@@ -32,18 +32,22 @@ def warm(_options: dict[str, Any]) -> None:
 def task(files: list[IO[bytes]], options: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], dict[str, Any]]:
     """Facts of every tensor; or, with `values`, the tensors themselves."""
     name, kind, length = options["sources"][0]
-    read = _safetensors if kind == ".safetensors" else _state
-    every = read(files[0], name, length, limits)
+    found = every(files[0], name, kind, length, limits)
     if options.get("values"):
-        return {}, dict(every)
+        return {}, dict(found)
     notes, facts, work = Notes(), [], 0.0
-    for key, values in every:
+    for key, values in found:
         work += _work(values)
         facts.append(_facts(key, values, spectrum=work <= _MOST_WORK))
     if not facts:
         raise Refused("E166", f"No tensors found in {shown(name)}.")
     _remark(facts, notes)
     return {"tensors": facts, "notes": [[note.code, note.text] for note in notes.found]}, {}
+
+
+def every(file: IO[bytes], name: str, kind: str, length: int, limits: Limits) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Every tensor of a file by name."""
+    return (_safetensors if kind == ".safetensors" else _state)(file, name, length, limits)
 
 
 def _safetensors(file: IO[bytes], name: str, length: int, limits: Limits) -> Iterator[tuple[str, NDArray[Any]]]:

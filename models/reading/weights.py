@@ -74,6 +74,14 @@ def read_tensors(path: Path, name: str = "", *, limits: Limits = PAGE) -> dict[s
     return {key: values for key, values in answer.columns.items() if not isinstance(values, list)}
 
 
+def is_proxy(key: str) -> bool:
+    """True for a name that people give to class weights."""
+    last = key.lower().split(".")
+    return last[-1] in ("proxy", "proxies", "w", "prototypes", "centers", "class_weights") or (
+        last[-1] == "weight" and len(last) > 1 and last[-2] in ("head", "classifier", "fc_head", "arcface", "proxies")
+    )
+
+
 def check_fit(found: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]]) -> None:
     """Refuse weights that are not those of a model, by name and shape (E168, E169)."""
     missing = [key for key in needed if key not in found]

@@ -17,9 +17,13 @@ TASKS = {
     "table": "models.reading.columns",
     "images": "models.reading.pictures",
     "arrays": "models.reading.matrices",
+    "sides": "models.reading.sides",
     "weights": "models.reading.tensors",
     "shapes": "models.reading.graph",
     "onnx": "models.reading.inference",
+    "encoder": "models.reading.own",
+    "json": "models.reading.texts",
+    "sentences": "models.reading.sentences",
 }
 _NO_NEW_PRIVILEGES = 38  # prctl(2)
 _NEW_NETWORK, _NEW_USER = 0x40000000, 0x10000000  # unshare(2)

@@ -66,6 +66,17 @@ REFUSED: list[tuple[list[str], str]] = [
     (["z.npy", "--as", "pictures"], "argument --as: invalid choice"),
     (["z.npy", "--data", "z.npy"], "E403 --data belongs to a model, and z.npy is read as embeddings."),
     (["z.npy", "--labels", "z.npy", "--pairs", "z.npy"], "E403 --labels and --pairs both say"),
+    (["z.npy", "--relevance", "none.tsv"], "E401 No such file: none.tsv."),
+    (["z.npy", "--documents", "z.npy"], "E194 Nothing in z.npy says which documents are relevant."),
+    (["z.npy", "--documents", "z.npy", "--against", "z.npy"], "E403 --against needs the documents of every"),
+    (["z.npy", "--relevance", "short.csv", "--labels", "short.npy"], "E403 --labels belongs to embeddings, and z.npy"),
+    (["z.npy", "--relevance", "short.csv", "--as", "embeddings"], "E403 --relevance belongs to queries and documents"),
+    (["w.safetensors", "--data", "z.npy"], "E168 w.safetensors holds weights alone. Whose weights are they? Name it"),
+    (["w.safetensors", "--encoder", "linear"], "E168 w.safetensors holds 0 matrices and no kernel: these are"),
+    (["w.safetensors", "--encoder", "mlp", "--encoder-knob", "x"], "E311 --encoder-knob needs NAME=VALUE, got 'x'."),
+    (["w.safetensors", "--config", "short.csv"], "E103 Files of type '.csv' are not accepted. Allowed: .json."),
+    (["z.npy", "--encoder", "mlp"], "E403 --encoder belongs to weights of the app's encoders, and z.npy is read as"),
+    (["z.npy", "--proxies", "z.npy"], "E403 z.npy: class weights need labels. Give --labels FILE"),
     (["z.npy", "--labels", "short.npy"], "E151 3 labels for 40 rows."),
     (["z.npy", "--labels", "none.npy"], "E401 No such file: none.npy."),
     (["z.npy", "--against", "short.csv"], "E151 z.npy has 40 rows, short.csv 3."),
@@ -137,6 +148,9 @@ def test_embeddings_are_diagnosed_and_kept(folder: Path, call: Call) -> None:
     assert told["loss"]["knobs"]["temperature"] == 0.2
     assert told["loss"]["batch"] == 16
     assert json.loads((folder / "out" / "diagnosis.json").read_text()) == told
+    assert [one["name"] for one in told["timeline"]] == ["z.npy", "z.npy"]
+    assert "Checkpoints in a row" in (folder / "out" / "report.html").read_text()
+    assert "timeline.figure(result.told" in (folder / "out" / "notebook.ipynb").read_text()
     values = {metric["key"]: metric["value"] for metric in told["metrics"]}
     unit = Z / np.linalg.norm(Z, axis=1, keepdims=True)
     rows, columns = np.triu_indices(40, 1)
@@ -146,6 +160,16 @@ def test_embeddings_are_diagnosed_and_kept(folder: Path, call: Call) -> None:
 def test_a_collapse_is_found_and_fails_a_pipeline(folder: Path, call: Call) -> None:
     flat = np.ones((40, 8)) + 1e-4 * RNG.normal(size=(40, 8))
     made(folder, "flat.npz", npz(embeddings=flat, labels=Y))
+    made(folder, "good_7.npz", npz(embeddings=Z, labels=Y))
+    made(folder, "flat_9.npz", npz(embeddings=flat, labels=Y))
+    code, out, error = call("flat_9.npz", "--against", "good_7.npz")
+    table = out[out.index("Timeline, oldest first; * is the best:") :].splitlines()[1:]
+    assert (code, error) == (0, "")
+    assert table[0].split()[:4] == ["checkpoint", "step", "AUC", "recall@1"]
+    assert [line.split()[:2] for line in table[1:]] == [["good_7.npz", "7"], ["flat_9.npz", "9"]]
+    assert "*" in table[1]
+    assert "*" not in table[2]
+    assert "Point collapse" in table[2]
     code, out, error = call("flat.npz", "--fail-on", "warning")
     assert (code, error) == (1, "")
     assert "40 rows of 8 dimensions, 4 classes" in out
@@ -167,6 +191,23 @@ def test_scores_pairs_and_huge_values(folder: Path, call: Call) -> None:
     told = json.loads(out)
     assert (code, error, told["door"]) == (0, "", "pairs")
     assert [note[:4] for note in told["notes"]] == ["W202", "All "]
+
+
+def test_queries_and_documents_are_diagnosed_and_compared(folder: Path, call: Call) -> None:
+    """Each query lies near its own document, and one more document is relevant wherever it lies."""
+    for name, noise in (("a.npz", 0.1), ("b.npz", 3.0)):
+        made(folder, name, npz(queries=Z[:10] + noise * RNG.normal(size=(10, 8)), documents=Z))
+    made(folder, "r.qrels", "".join(f"{k} 0 {k} 2\n{k} 0 {k + 15} 1\n" for k in range(10)))
+    code, out, error = call("a.npz", "--relevance", "r.qrels", "--against", "b.npz", "--json", "--out", "told")
+    told = json.loads(out)
+    assert (code, error, told["door"], told["size"]) == (0, "", "relevance", 10)
+    values = {metric["key"]: metric["value"] for metric in told["metrics"]}
+    unit = [side / np.linalg.norm(side, axis=1, keepdims=True) for side in (np.load("a.npz")["queries"], Z)]
+    best = (unit[0] @ unit[1].T).argmax(axis=1)
+    halves = sum(document in (k, k + 15) for k, document in enumerate(best)) / 2  # one of two at the first rank
+    assert values["recall_at_1_of_all"] == pytest.approx(halves / 10)
+    assert told["changes"][0]["before"] == "b.npz"
+    assert "relevance=Path('../r.qrels')" in (folder / "told" / "notebook.ipynb").read_text()
 
 
 @pytest.mark.usefixtures("folder")

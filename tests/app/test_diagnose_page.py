@@ -210,6 +210,25 @@ def test_another_checkpoint_is_compared_on_the_same_items(engine: LocalEngine, t
     assert list((tmp_path / "uploads").iterdir()) == []  # nothing that was uploaded stays
 
 
+def test_the_cursor_steps_through_a_row_of_checkpoints(page: AppTest) -> None:
+    noise = np.sin(np.arange(960)).reshape(120, 8)
+    for step, size in ((100, 2.0), (20, 4.0)):
+        page.file_uploader(key="diagnose-against-embeddings").upload(
+            f"step_{step}.npz", npz(embeddings=Z + size * noise, labels=Y), "application/octet-stream"
+        )
+    page = dropped(page, npz(embeddings=Z, labels=Y), "step_900.npz")
+    assert "3 checkpoints, step_20.npz to step_900.npz" in text(page)
+    slider = page.select_slider(key="diagnose-cursor")
+    assert slider.options == ["All together", "step 20", "step 100", "step 900"]
+    drawn = len(page.get("vega_lite_chart"))
+    page = sound(slider.set_value(0).run())
+    assert "Findings of step_20.npz among those before it: " in text(page)
+    assert len(page.get("vega_lite_chart")) == drawn
+    shown = [part.value for part in page.caption if part.value.startswith("A · ")]
+    assert len(shown) >= 3
+    assert all("step_20.npz" in words for words in shown)
+
+
 def test_advice_is_tried_with_its_pairs_masked(page: AppTest, engine: LocalEngine) -> None:
     tried: list[tuple[Any, Any]] = []
 

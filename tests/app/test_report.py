@@ -124,3 +124,6 @@ def test_the_command_names_everything_that_was_given() -> None:
     )
     assert "labels=Path('y.csv'), sample=500" in found.code
     assert "against=[read('c.npy')]" in found.code
+    own = origin(Given(Path("w.pt"), encoder="mlp", encoder_knobs={"depth": 3}, beside={"config": Path("run.json")}))
+    assert own.command == "python -m app diagnose w.pt --config run.json --encoder mlp --encoder-knob depth=3"
+    assert "config=Path('run.json'), encoder='mlp', knobs={'depth': 3}" in own.code

@@ -73,3 +73,14 @@ def test_codes() -> None:
     code, names = codes(["dog", "cat", "dog"])
     assert code.tolist() == [1, 0, 1]
     assert names == ("cat", "dog")
+
+
+def test_grades_stand_beside_relevance_and_are_above_zero() -> None:
+    z, _ = sound(4, 2)
+    rows = np.asarray([0, 1])
+    made = Material("m", z=z, relevance=Relevance(z, rows, rows, np.asarray([2.0, 1.0])))
+    assert made.relevance is not None
+    assert made.relevance.grade is not None
+    assert made.fingerprint != Material("m", z=z, relevance=Relevance(z, rows, rows)).fingerprint
+    with pytest.raises(ValueError, match="a number above 0 for each relevant document"):
+        Material("m", z=z, relevance=Relevance(z, rows, rows, np.asarray([1.0, 0.0])))
