@@ -151,9 +151,13 @@ def _span(ranks: tuple[int, int]) -> str:
     return f"ranks {ranks[0]} to {ranks[1] - 1}"
 
 
-def share_words(found: Shown) -> str:
-    """`2.1 % of negatives, 64 % of the push`; shares that are not known are left out."""
-    own, whole = found.own, found.home.pair_scores(found.selection.among)
+def share_words(found: Shown, lane: int | None = None) -> str:
+    """`2.1 % of negatives, 64 % of the push` of a lane, the home lane if none is named; unknown shares are left out."""
+    lane = found.lane if lane is None else lane
+    own, look = found.lanes[lane], found.looks[lane]
+    if own is None or look is None:
+        return ""
+    whole = look.pair_scores(found.selection.among)
     told = [
         f"{theme.percent(count / total, 1)} of {name}"
         for count, total, name in (

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from app import items, state
+from app import brushing, items, state
 from app.live import Lab
 from app.view import View
-from app.views import lab_menus, lab_readings
+from app.views import lab_brush, lab_menus, lab_readings
 from components import theme
 from components.panels import (
+    brush,
     class_matrix,
     class_roc,
     margin_axis,
@@ -35,6 +36,18 @@ def below_scores(lab: Lab, view: View) -> None:
         _margins(view, residual=reading == lab_readings.RESIDUAL)
     if reading == lab_readings.COSINE or (pairs_roc and "roc" in lab.page.setup.panels):
         _threshold_slider()
+    if reading == lab_readings.COSINE:
+        _ticks(lab, view)
+
+
+def _ticks(lab: Lab, view: View) -> None:
+    """In words, a line a lane: how many of the brushed pairs have a tick, and what they carry there."""
+    found = lab_brush.held(lab, view)
+    for index, shown in enumerate(() if found is None else found.lanes):
+        words = brush.rugs_said(shown)
+        if found is not None and words:
+            shares = brushing.share_words(found, index)
+            st.caption(f"{theme.badge(index)} {words}{': ' if shares else ''}{shares}")
 
 
 def _margins(view: View, *, residual: bool) -> None:
