@@ -46,8 +46,8 @@ def _ticks(lab: Lab, view: View) -> None:
     for index, shown in enumerate(() if found is None else found.lanes):
         words = brush.rugs_said(shown)
         if found is not None and words:
-            shares = brushing.share_words(found, index)
-            st.caption(f"{theme.badge(index)} {words}{': ' if shares else ''}{shares}")
+            parts = (brushing.share_words(found, index), brushing.went(found, index, view.lanes[index].kept))
+            st.caption(f"{theme.badge(index)} {': '.join([words, '; '.join(part for part in parts if part)])}")
 
 
 def _margins(view: View, *, residual: bool) -> None:
