@@ -11,7 +11,16 @@ from app import drawn, items
 from app.address import DEFAULT_PANELS, MIXTURE
 from app.live import Lab
 from app.view import View, recording
-from app.views import lab_brush, lab_extras, lab_menus, lab_mixtures, lab_numbers, lab_readings, lab_tradeoff
+from app.views import (
+    lab_brush,
+    lab_compare,
+    lab_extras,
+    lab_menus,
+    lab_mixtures,
+    lab_numbers,
+    lab_readings,
+    lab_tradeoff,
+)
 from components import theme
 from components.panels import (
     class_matrix,
@@ -24,6 +33,7 @@ from components.panels import (
     score_statistics,
     spectrum,
     tradeoff,
+    two_lanes,
 )
 from components.panels.brush import STRETCH, Lanes
 from models.training.config import RunConfig
@@ -41,7 +51,7 @@ PANELS: dict[str, Any] = {
     "classes": class_matrix,
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
-DRAGGED = (score_histogram, roc_curve)  # a stretch of their axis can be dragged out
+DRAGGED = (score_histogram, two_lanes, roc_curve)  # a stretch of their axis can be dragged out
 HEIGHT = 300
 # Panels of the first, second, third draw: a browser compiles a chart in a quarter of a second, and whoever opens the
 # page shall see the first one move before the last one is ready.
@@ -68,7 +78,7 @@ def grid(lab: Lab, view: View) -> None:
 
 def _card(name: str, lab: Lab, view: View, *, ready: bool) -> None:
     summaries, options = view.summaries, _shown(name, lab, view)
-    panel = lab_readings.picture(name, summaries, PANELS[name])
+    panel = _picture(name, lab, view)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{lab_readings.title(name, summaries, panel)}**", help=panel.HELP)
         lab_menus.menu(name, panel, lab, view, options)
@@ -83,6 +93,11 @@ def _card(name: str, lab: Lab, view: View, *, ready: bool) -> None:
         DRAW[name](lab, view, options)
     if name in EXTRAS:
         EXTRAS[name](lab, view)
+
+
+def _picture(name: str, lab: Lab, view: View) -> Any:
+    """The panel that draws what is asked for: another reading, or two lanes together."""
+    return lab_compare.picture(lab_readings.picture(name, view.summaries, PANELS[name]), lab, view)
 
 
 def rehearse() -> None:
@@ -100,7 +115,7 @@ def rehearse() -> None:
 
 
 def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
-    panel = lab_readings.picture(name, view.summaries, PANELS[name])
+    panel = _picture(name, lab, view)
     st.vega_lite_chart(
         drawn.rows(panel, view.summaries, lab_readings.drawing(panel, options)),
         spec_of(panel, options),
@@ -168,7 +183,7 @@ def _shown(name: str, lab: Lab, view: View) -> dict[str, Any]:
     if name in ("scores", "roc"):
         options["threshold"] = lab_extras.threshold()
     if name == "scores":
-        options["first"] = view.firsts
+        options |= {"first": view.firsts, **lab_compare.options(lab, view)}
     if name == "tradeoff":
         options["sweep"] = lab_tradeoff.swept(view)
     if PANELS[name] in (*DRAGGED, pair_weights):

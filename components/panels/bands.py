@@ -86,7 +86,7 @@ def assemble(layers: Sequence[alt.Chart]) -> alt.LayerChart:
     scale = alt.Scale(type="point", padding=0.5)
     # A text mark would be black in the dark theme too; an axis takes the theme's colour, so the names are axis labels.
     names = heads.mark_point(opacity=0).encode(y=alt.Y("text:N", sort=order, scale=scale, axis=axis))
-    chip = heads.mark_bar(width=5, xOffset=3, align="left").encode(
+    chip = heads.transform_filter("isValid(datum.lane)").mark_bar(width=5, xOffset=3, align="left").encode(
         x=alt.value(0), y=height_axis("floor"), y2="roof:Q",
         fill=alt.Fill("lane:N", scale=theme.lane_scale(), legend=None),
     )  # fmt: skip

@@ -92,6 +92,13 @@ def rugs_said(shown: Brushed | None) -> str:
     return f"ticks: {', '.join(told)} pairs"
 
 
+def counts_said(shown: Brushed | None) -> str:
+    """`brushed: 2,614 positive, 12 negative pairs`; empty without a brushed pair."""
+    if shown is None or not shown.pairs:
+        return ""
+    return f"brushed: {shown.positives:,} positive, {shown.negatives:,} negative pairs"
+
+
 def lines(points: Points, shown: Brushed | None, lane: int) -> list[dict[str, Any]]:
     """ECharts series of the brushed pairs on a lane's map: positives solid, negatives dashed; empty without a brush."""
     if shown is None or len(shown.line_from) == 0:

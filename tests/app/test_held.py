@@ -169,3 +169,32 @@ def test_a_list_of_all_pairs_is_found_by_position() -> None:
     held = shown.held().brush
     assert isinstance(held, PairList)
     assert set(held.pairs) == {*everything.pairs} - {(7, 9999)}
+
+
+def test_two_lanes_on_the_same_bins_are_chosen_and_kept_in_the_address(opened: Opener) -> None:
+    page = press(opened(lane=["infonce", "supcon", "triplet"], panels="scores,roc", compare="mirror,C,A"), "step")
+    assert titles(page)[0].startswith("**Scores of pairs, two lanes")
+    assert field(page, "compare") == ["mirror,C,A"]
+    told = [part.value for part in page.caption if part.value.startswith("AUC of lane A minus that of lane C")]
+    assert len(told) == 1
+    assert page.slider(key="threshold").value == 0.5
+    page.session_state["menu-scores"] = True
+    page = sound(page.run())
+    page = sound(page.selectbox(key="compare-how").select_index(3).run())
+    assert field(page, "compare") == ["difference,C,A"]
+    second = next(part for part in page.segmented_control if part.key == "compare-second")
+    page = sound(second.set_value(1).run())
+    assert field(page, "compare") == ["difference,C,B"]
+    page = sound(page.selectbox(key="compare-how").select_index(0).run())
+    assert "compare" not in page.query_params
+    assert titles(page)[0] == "**Scores of pairs**"
+
+
+def titles(page: AppTest) -> list[str]:
+    return [part.value for part in page.markdown if part.value.startswith(("**Scores", "**ROC"))]
+
+
+def test_a_comparison_waits_for_its_lanes(opened: Opener) -> None:
+    page = press(opened(lane=["infonce"], panels="scores", compare="overlay,A,B"), "step")
+    assert titles(page) == ["**Scores of pairs**"]
+    assert field(page, "compare") == ["overlay,A,B"]
