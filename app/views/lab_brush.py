@@ -18,8 +18,8 @@ from models.selection import SIGNS, Block, Brush, ClassCell, ItemSet, RateBand, 
 from models.selection_text import to_text
 
 HINT = (
-    "Drag along the histogram or the ROC to brush pairs, click a pair of classes, or, while paused, draw around items "
-    "on the map: every panel then shows them, and their cards stand below."
+    "Drag along the histogram or the ROC to brush pairs, click a pair of classes, or draw around items on the map, "
+    "paused or held: every panel then shows them, and their cards stand below."
 )
 KINDS = ("Scores", "ROC", "Classes", "Items", "Heat map")
 LANE, SIGN, KIND = "brush-lane", "brush-sign", "brush-kind"

@@ -15,6 +15,7 @@ from app.views import (
     lab_brush,
     lab_compare,
     lab_extras,
+    lab_map,
     lab_menus,
     lab_mixtures,
     lab_numbers,
@@ -153,20 +154,7 @@ def spec_of(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
-    shown = lab_tradeoff.mapped(view, options["method"])
-    if options["three"] and view.live and not view.playing and view.then is None:
-        lab_tradeoff.in_three(lab, view)
-        return
-    # While it moves, the map is drawn anew at every tick, and a lasso with it: items are drawn around at rest.
-    lasso, key = view.live and not view.playing, f"chart-map-{lab.page.brushes}"
-    rows = [lane.points.item[lane.points.seen == seen] for lane in shown for seen in (True, False)]
-    st.echarts_chart(
-        drawn.map_option(shown, view.lanes[0].config.data, _brushed(lab, view), lasso),
-        key=key if lasso else "chart-map",
-        height=HEIGHT,
-        alt=embedding_map.sentence(shown),
-        on_select=partial(lab_brush.lasso, lab, key, rows) if lasso else "ignore",
-    )
+    lab_map.draw(lab, view, options, HEIGHT, _brushed(lab, view))
 
 
 def _brushed(lab: Lab, view: View) -> Lanes:
@@ -233,7 +221,7 @@ EXTRAS: dict[str, Callable[[Lab, View], None]] = {
     "scores": lab_extras.below_scores,
     "roc": lab_extras.confusion,
     "tradeoff": lab_tradeoff.laboratory,
-    "map": lab_tradeoff.map_controls,
+    "map": lab_map.controls,
     "weights": lab_extras.weight_numbers,
     "curves": _level_captions,
     MIXTURE: lab_mixtures.numbers,

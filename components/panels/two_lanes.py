@@ -30,7 +30,7 @@ _TITLE = "cosine · height: share of a kind's pairs in a bin"
 _MIDDLE, _HALF = 0.5, 0.5 * bands.BODY
 _VALUES = ("pos_a", "neg_a", "pos_b", "neg_b")
 _COLUMNS = (
-    *bands.COLUMNS, "label", "x", "x2", "series", "h", "base", "h1", "cut", *_VALUES,
+    *bands.COLUMNS, "label", "colour", "x", "x2", "series", "h", "base", "h1", "cut", *_VALUES,
 )  # fmt: skip
 
 
@@ -59,7 +59,21 @@ def spec(*, compare: str = OVERLAY) -> dict[str, Any]:
         series.mark_area(interpolate="step", fillOpacity=0.8).encode(y=bands.height_axis("h1"), y2="base:Q", **about),
         *_over(x),
     ]
-    return theme.freeze(bands.assemble([*layers, theme.lane_legend()] if over else layers))
+    return theme.freeze(bands.assemble([*layers, _legend()] if over else layers))
+
+
+def _legend() -> alt.Chart:
+    """An invisible layer whose legend names the two lanes; each row brings its colour, since any two may be shown."""
+    legend = alt.Legend(
+        title=None, orient="top", columns=1, labelLimit=340, labelFontSize=11, rowPadding=1, symbolType="square",
+        symbolSize=90, symbolOpacity=1, symbolStrokeWidth=4, offset=2,
+    )  # fmt: skip
+    scale = alt.Scale(range=alt.FieldRange(field="colour"))
+    # Labels begin with the lane's letter. In another order than this, colours and labels would not go together.
+    stroke = alt.Stroke("label:N", sort="ascending", scale=scale, legend=legend)
+    named = alt.Chart().transform_filter("isValid(datum.label)")
+    chart: alt.Chart = named.mark_point(opacity=0).encode(stroke=stroke)
+    return chart
 
 
 def _over(x: alt.X) -> Iterator[alt.Chart]:
@@ -123,8 +137,8 @@ def _heads(pair: list[Summary], lanes: tuple[int, int], compare: str) -> Iterato
     letters = [theme.letter(lane) for lane in lanes]
     if compare == OVERLAY:
         words, at = ("positive pairs", "negative pairs"), 2
-        for letter, name, drawn in zip(letters, names, ("filled", "line"), strict=True):
-            yield {"kind": "name", "lane": letter, "label": f"{name} ({drawn})"}
+        for lane, name, drawn in zip(lanes, names, ("filled", "line"), strict=True):
+            yield {"kind": "name", "label": f"{name} ({drawn})", "colour": theme.colour(lane)}
     elif compare == MIRROR:
         words, at = (names[0], names[1]), 3
     else:
@@ -156,7 +170,9 @@ def _drawn(whole: TwoLanes, dark: TwoLanes | None, lanes: tuple[int, int]) -> It
     step = 10.0 ** np.floor(np.log10(top))
     level = float(np.floor(top / step) * step)
     for base, way in ((_MIDDLE, 1.0), (0.0, 1.0) if over else (_MIDDLE, -1.0)):
-        yield {"kind": "tick", "y": base + way * _HALF * level / top, "text": theme.percent(level, 1)}
+        # Below, where the name of a lane stands, the line goes without its words.
+        words = f"{theme.number(100 * level)} %" if way > 0 else ""
+        yield {"kind": "tick", "y": base + way * _HALF * level / top, "text": words}
 
 
 def _hover(shares: TwoLanes) -> dict[str, Any]:

@@ -118,6 +118,18 @@ def test_a_lane_that_is_not_there_leaves_names_alone(compare: str) -> None:
     assert "five classes" in two_lanes.sentence([unknown(), summary()], compare=compare, unseen=True)
 
 
+def test_the_legend_gives_each_lane_its_own_colour() -> None:
+    rows = two_lanes.rows(four(), compare="overlay", lanes=(2, 0))
+    named = rows[rows["kind"] == "name"]
+    assert [(label[0], colour) for label, colour in zip(named["label"], named["colour"], strict=True)] == [
+        ("C", theme.LANES[2]), ("A", theme.LANES[0]),
+    ]  # fmt: skip
+    chart = two_lanes.figure(four(), compare="overlay", lanes=(2, 0)).to_dict()
+    svg = vl_convert.vegalite_to_svg(json.dumps({**chart, "width": 420}))
+    legend = svg[svg.index("role-legend-entry") :]
+    assert legend.index(theme.LANES[0]) < legend.index("A · ") < legend.index(theme.LANES[2]) < legend.index("C · ")
+
+
 def test_an_unknown_comparison_is_refused() -> None:
     with pytest.raises(ValueError, match="one of overlay, mirror, difference, got 'sum'"):
         two_lanes.spec(compare="sum")
