@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from app.lane_text import METHODS, lane_text, value_text
+from app.looked_at import Looked, fields_of, looked_of
 from models.own_source import MIX
-from models.selection import RateBand, ScoreBand, Selection
-from models.selection_text import from_text, to_text
+from models.selection import Selection
 from models.spec import Knob, Value
 from models.training.config import SEED, STEPS, Event, Part, RunConfig, pairings, part_knobs
 
@@ -16,7 +17,6 @@ MAX_LANES = 4
 SHARED = ("data", "encoder", "sampler", "optimiser")
 # A loss whose own defaults follow its paper but train badly here starts with these; an address says what it wants.
 PRESETS = {"triplet": Part("triplet", (("reduction", "mean_active"),))}
-METHODS = "methods."  # with a key, a lane's method; with a key and a knob, that knob
 DEFAULT_LANES = (Part("infonce"), PRESETS["triplet"])
 
 Query = Mapping[str, Sequence[str]]
@@ -28,7 +28,12 @@ class Setup:
 
     lanes: tuple[RunConfig, ...]
     panels: tuple[str, ...] = DEFAULT_PANELS
-    brush: Selection | None = None  # its lane is a letter
+    looked: Looked = field(default_factory=Looked)
+
+    @property
+    def brush(self) -> Selection | None:
+        """The brush that stands."""
+        return self.looked.brush
 
     @property
     def base(self) -> RunConfig:
@@ -38,9 +43,7 @@ class Setup:
     def with_shared(self, **changes: object) -> "Setup":
         """Change data, encoder, sampler, optimiser, pairing, steps or seed of every lane; events do not carry over."""
         lanes = tuple(replace(lane, events=(), **changes) for lane in self.lanes)  # type: ignore[arg-type]
-        # Items, classes and ranks mean something else in other data; scores and rates do not.
-        kept = self.brush is None or isinstance(self.brush.brush, ScoreBand | RateBand) or "data" not in changes
-        return replace(self, lanes=lanes, brush=self.brush if kept else None)
+        return replace(self, lanes=lanes, looked=self.looked.in_other_data() if "data" in changes else self.looked)
 
     def with_lane(self, loss: Part) -> "Setup":
         """Add a lane with this loss and no method; a mixture brings its panel with it.
@@ -59,7 +62,7 @@ class Setup:
     def _with_lanes(self, lanes: tuple[RunConfig, ...]) -> "Setup":
         """Other lanes; panels that nobody chose are those that suit the lanes."""
         chosen = self.panels != usual_panels(self.lanes)
-        return Setup(lanes, self.panels if chosen else usual_panels(lanes))
+        return replace(self, lanes=lanes, panels=self.panels if chosen else usual_panels(lanes))
 
 
 def is_mixture(loss: Part) -> bool:
@@ -87,35 +90,17 @@ def to_query(setup: Setup) -> dict[str, str | list[str]]:
             query[name] = part.key
         for knob in part_knobs(name, part.key):
             if part[knob.name] != knob.default:
-                query[f"{name}.{knob.name}"] = _text(part[knob.name])
+                query[f"{name}.{knob.name}"] = value_text(part[knob.name])
     usual = {"pairing": pairings(base.data.key)[0], "steps": plain.steps, "seed": plain.seed}
     for name, value in usual.items():
         if getattr(base, name) != value:
             query[name] = str(getattr(base, name))
-    return {**query, **_shown(setup), "lane": [_lane_text(lane) for lane in setup.lanes]}
+    return {**query, **_shown(setup), "lane": [lane_text(lane) for lane in setup.lanes]}
 
 
-def _shown(setup: Setup) -> dict[str, str]:
+def _shown(setup: Setup) -> dict[str, str | list[str]]:
     panels = {} if setup.panels == usual_panels(setup.lanes) else {"panels": ",".join(setup.panels)}
-    return panels if setup.brush is None else {**panels, "brush": to_text(setup.brush)}
-
-
-def _lane_text(lane: RunConfig) -> str:
-    """`infonce;temperature=0.2;methods.queue;methods.queue.size=64;120@loss.temperature=0.05`: what is not default."""
-    parts = [lane.loss.key, *_knob_texts("loss", lane.loss)]
-    for method in lane.methods:
-        parts += [f"{METHODS}{method.key}", *_knob_texts("methods", method, f"{METHODS}{method.key}.")]
-    return ";".join([*parts, *(f"{e.step}@{e.knob}={_text(e.value)}" for e in lane.events)])
-
-
-def _knob_texts(field_name: str, part: Part, prefix: str = "") -> list[str]:
-    """`temperature=0.2` for each knob that differs from its default."""
-    knobs = [knob for knob in part_knobs(field_name, part.key) if part[knob.name] != knob.default]
-    return [f"{prefix}{knob.name}={_text(part[knob.name])}" for knob in knobs]
-
-
-def _text(value: Value) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
+    return {**panels, **fields_of(setup.looked)}
 
 
 @dataclass
@@ -138,7 +123,7 @@ class _Reader:
         try:
             return knob.check(_parse(knob, text), where)
         except ValueError as error:
-            self.problem(f"{where}.{knob.name}={text}", error, _text(knob.default))
+            self.problem(f"{where}.{knob.name}={text}", error, value_text(knob.default))
             return None
 
     def part(self, name: str, default: Part) -> Part:
@@ -183,13 +168,9 @@ class _Reader:
                 self.problem(f"panels={name}", f"panels must be among {', '.join(PANELS)}", "no panel of that name")
         return tuple(name for name in names if name in PANELS) or usual
 
-    def brush(self) -> Selection | None:
-        text = self.text("brush")
-        try:
-            return None if text is None else from_text(text)
-        except ValueError as error:
-            self.problem(f"brush={text}", error, "no brush")
-            return None
+    def looked(self) -> Looked:
+        self.used.add("kept")
+        return looked_of(self.text("brush"), self.query.get("kept", ()), self.text("compare"), self.problem)
 
     def lanes(self, base: RunConfig) -> tuple[RunConfig, ...]:
         self.used.add("lane")
@@ -281,7 +262,7 @@ def from_query(query: Query) -> tuple[Setup, tuple[str, ...]]:
         seed=reader.whole(SEED),
     )
     lanes = reader.lanes(base)
-    setup = Setup(lanes, reader.panels(usual_panels(lanes)), reader.brush())
+    setup = Setup(lanes, reader.panels(usual_panels(lanes)), reader.looked())
     for name in query:
         if name not in reader.used:
             reader.problem(f"{name}={query[name][0]}", "the page has no such field", "the rest")

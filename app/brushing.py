@@ -11,6 +11,9 @@ from components import theme
 from models.diagnostics.brushed import Brushed, brushed
 from models.diagnostics.look import Look
 from models.diagnostics.pairs import Pairs, carried
+from models.diagnostics.summary import Summary
+from models.diagnostics.trails import score_trail
+from models.engine.history import shown_at
 from models.selection import (
     Block,
     Brush,
@@ -20,6 +23,7 @@ from models.selection import (
     ScoreBand,
     Selection,
     heat_block,
+    held,
     home,
     lassoed,
     resolve,
@@ -45,6 +49,12 @@ class Shown:
         found = self.lanes[self.lane]
         assert found is not None, "the home lane has a look"
         return found
+
+    def held(self) -> Selection:
+        """The selection of these pairs themselves, whatever they score later."""
+        pairs = self.pairs[self.lane]
+        assert pairs is not None, "the home lane has pairs"
+        return held(self.selection, pairs, self.home)
 
 
 @lru_cache(maxsize=32)
@@ -124,6 +134,8 @@ def numbers_of(text: str) -> tuple[int, ...]:
 def words(selection: Selection, classes: Mapping[int, str]) -> str:
     """What is brushed: `negatives scoring 0.60 to 0.90 in lane A`."""
     where = f" in lane {selection.lane or 'A'}"
+    if isinstance(selection.brush, PairList) and selection.step is not None:
+        return f"pairs held since step {selection.step}{where}"
     scope = "" if selection.among == "all" else f" of {selection.among} classes"
     return f"{_kind(selection.brush, classes)}{scope}{where}"
 
@@ -151,9 +163,34 @@ def _span(ranks: tuple[int, int]) -> str:
     return f"ranks {ranks[0]} to {ranks[1] - 1}"
 
 
-def share_words(found: Shown) -> str:
-    """`2.1 % of negatives, 64 % of the push`; shares that are not known are left out."""
-    own, whole = found.own, found.home.pair_scores(found.selection.among)
+def went(found: Shown, lane: int, kept: Sequence[Summary]) -> str:
+    """Where held pairs have gone: `positives from 0.71 to 0.80 on average since step 120`; empty of other brushes.
+
+    kept: the moments of that lane; then is the one that is nearest to the step at which the pairs were held.
+    """
+    look, pairs, since = found.looks[lane], found.pairs[lane], found.selection.step
+    if look is None or pairs is None or since is None or not kept or not isinstance(found.selection.brush, PairList):
+        return ""
+    then = shown_at(kept, since)
+    before, now = score_trail([then], pairs).score, look.score_at(pairs.i, pairs.j)
+    if before.shape[1] == 0 or then.step == look.step:
+        return ""
+    positive = look.group[pairs.i] == look.group[pairs.j]
+    told = [
+        f"{kind}s from {before[of, 0].mean():.2f} to {now[of].mean():.2f}"
+        for kind, of in (("positive", positive), ("negative", ~positive))
+        if of.any()
+    ]
+    return f"{', '.join(told)} on average since step {then.step}" if told else ""
+
+
+def share_words(found: Shown, lane: int | None = None) -> str:
+    """`2.1 % of negatives, 64 % of the push` of a lane, the home lane if none is named; unknown shares are left out."""
+    lane = found.lane if lane is None else lane
+    own, look = found.lanes[lane], found.looks[lane]
+    if own is None or look is None:
+        return ""
+    whole = look.pair_scores(found.selection.among)
     told = [
         f"{theme.percent(count / total, 1)} of {name}"
         for count, total, name in (

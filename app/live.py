@@ -103,7 +103,7 @@ class Lab:
         if selection is not None and self.player is None:
             self.page.refuse("A recording holds no single pairs: press Play first, then brush again.")
             return
-        self.page.setup = replace(self.page.setup, brush=selection)
+        self.page.setup = replace(self.page.setup, looked=replace(self.page.setup.looked, brush=selection))
         self.page.passport = None if selection is None else self.page.passport
 
     def _recorded(self) -> View:

@@ -44,6 +44,7 @@ class PageState:
     held: str | None = None  # the board that was told of a brush
     brushes: int = 0  # brushes taken away: charts that show one are mounted anew
     passport: tuple[int, int] | None = None  # lane and id of the item whose passport is open
+    map_held: Any = None  # the map as it stands while somebody draws on it
     own: Report | None = None  # the last examination of a loss written here
     own_drawn: Report | None = None  # the one that stands on the page
     added: int = 0  # lanes added so far: names the box that adds the next

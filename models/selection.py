@@ -1,13 +1,15 @@
 """Selection: the one value of a brush, as it travels through address, store and page; `resolve` finds its pairs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import isfinite
 
 import numpy as np
+from jaxtyping import Int
 
 from models.diagnostics.look import PROBE, SCOPES, TRAINING, Look
-from models.diagnostics.pairs import Pairs, folded, positions_of
+from models.diagnostics.pairs import Pairs, folded, placed_at
 
 SIGNS = ("both", "positive", "negative")
 RATES = ("fpr", "tpr")
@@ -64,12 +66,24 @@ class Block:
 
 @dataclass(frozen=True)
 class PairList:
-    """Pairs by the ids of their items."""
+    """Pairs by the ids of their items; perhaps a hundred thousand, held while the scores go on."""
 
     pairs: tuple[tuple[int, int], ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pairs", tuple(sorted(set(self.pairs))))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.pairs)
+
+    @cached_property
+    def ids(self) -> Int[np.ndarray, "k 2"]:
+        """The same as an array."""
+        return np.array(self.pairs, np.int64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
@@ -139,6 +153,11 @@ def resolve(selection: Selection, look: Look) -> Pairs:
     return folded(i[inside], j[inside], look, selection.among)
 
 
+def held(selection: Selection, pairs: Pairs, look: Look) -> Selection:
+    """The selection of these pairs themselves, whatever they score later; its step says when they were taken."""
+    return replace(selection, brush=PairList(pairs.ids(look)), step=look.step)
+
+
 def lassoed(selection: Selection, look: Look) -> np.ndarray | None:
     """Positions of the items of a set; None for other brushes. See `brushed.brushed`."""
     if not isinstance(selection.brush, ItemSet):
@@ -183,10 +202,9 @@ def rate_band(brush: RateBand, look: Look, among: str) -> tuple[float, float]:
 def _ends(brush: ClassCell | Block | PairList | ItemSet, look: Look) -> tuple[np.ndarray, np.ndarray]:
     """Both ends of the pairs, in any order and perhaps twice."""
     if isinstance(brush, PairList):
-        place = positions_of(look)
-        known = [(place[a], place[b]) for a, b in brush.pairs if a in place and b in place]
-        i, j = np.array(known, np.int64).reshape(-1, 2).T
-        return i, j
+        i, j = placed_at(look, brush.ids).T
+        known = (i >= 0) & (j >= 0)
+        return i[known], j[known]
     if isinstance(brush, ItemSet):
         inside = np.isin(look.item, np.array(brush.items, np.int64))
         pair = inside[:, None] & inside[None, :] if brush.ends == "both" else inside[:, None] | inside[None, :]

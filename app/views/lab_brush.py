@@ -1,29 +1,25 @@
-"""The brush of the page: what is brushed, its name and files; drags of the panels, and the same by keyboard."""
+"""The brush of the page: what is brushed; drags of the panels, and the same by keyboard."""
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from app import brushing, items, state
 from app.live import Lab
 from app.view import View
-from app.views import lab_export
+from app.views import lab_held
 from components import theme
-from components.panels import export
 from components.panels.brush import STRETCH
 from components.panels.class_matrix import CELL
-from models.diagnostics import cards
 from models.selection import SIGNS, Block, Brush, ClassCell, ItemSet, RateBand, ScoreBand, Selection
 from models.selection_text import to_text
 
 HINT = (
-    "Drag along the histogram or the ROC to brush pairs, click a pair of classes, or, while paused, draw around items "
-    "on the map: every panel then shows them, and their cards stand below."
+    "Drag along the histogram or the ROC to brush pairs, click a pair of classes, or draw around items on the map, "
+    "paused or held: every panel then shows them, and their cards stand below."
 )
 KINDS = ("Scores", "ROC", "Classes", "Items", "Heat map")
 LANE, SIGN, KIND = "brush-lane", "brush-sign", "brush-kind"
@@ -60,13 +56,8 @@ def bar(lab: Lab, view: View) -> brushing.Shown | None:
         st.markdown(_told(lab, view, found))
         _choices(lab, view)
         if lab.page.setup.brush is not None:
-            st.text_input(
-                "Name of the brush", lab.page.setup.brush.name, max_chars=60, placeholder="name it", width=160,
-                key=f"brush-name-{lab.page.brushes}", label_visibility="collapsed", on_change=partial(_name, lab),
-            )  # fmt: skip
             st.button("Clear", key="brush-clear", on_click=partial(_clear, lab))
-        if found is not None:
-            _files(lab, found)
+        lab_held.controls(lab, found)
     return found
 
 
@@ -172,14 +163,11 @@ _READERS: dict[str, Callable[[], Brush]] = {
 
 def take(lab: Lab, brush: Brush, panel: str = "", lane: str = "") -> None:
     """Hold this brush; raises ValueError if it does not fit into an address. panel: where it was dragged out."""
-    held = lab.page.setup.brush
     among = "all"
     if isinstance(brush, ScoreBand | RateBand):
         asked = panel or ("scores" if isinstance(brush, ScoreBand) else "roc")
         among = "unseen" if state.choice(f"{'score' if asked == 'scores' else 'roc'}-unseen", False) else "seen"
-    selection = Selection(
-        brush, lane=lane or str(state.choice(LANE, "A")), among=among, name="" if held is None else held.name
-    )
+    selection = Selection(brush, lane=lane or str(state.choice(LANE, "A")), among=among)
     to_text(selection)
     lab.brush(selection)
 
@@ -236,34 +224,10 @@ def _again(lab: Lab) -> None:
         return
     sign, lane = str(state.choice(SIGN, SIGNS[0])), str(state.choice(LANE, "A"))
     brush = replace(held.brush, sign=sign) if isinstance(held.brush, ScoreBand) else held.brush
-    lab.brush(replace(held, brush=brush, lane=lane))
-
-
-def _name(lab: Lab) -> None:
-    held, name = lab.page.setup.brush, str(state.get(f"brush-name-{lab.page.brushes}", "")).strip()
-    if held is not None:
-        lab.attempt(lambda: lab.brush(replace(held, name=name)))
+    lab_held.changed(lab, replace(held, brush=brush, lane=lane))
 
 
 def _clear(lab: Lab, mount: bool = True) -> None:
     """mount: the charts are mounted anew, without the stretch that was dragged out on them."""
     lab.brush(None)
     lab.page.brushes += mount
-
-
-def _files(lab: Lab, found: brushing.Shown) -> None:
-    def table() -> pd.DataFrame:
-        pairs = found.pairs[found.lane]
-        assert pairs is not None, "the home lane has pairs"
-        return pd.DataFrame(cards.table(found.home, pairs))
-
-    def parquet() -> bytes:
-        buffer = io.BytesIO()
-        table().to_parquet(buffer, index=False)
-        return buffer.getvalue()
-
-    lab_export.links(
-        lab,
-        ("csv", "pairs.csv", "text/csv", lambda: export.csv(table())),
-        ("parquet", "pairs.parquet", "application/vnd.apache.parquet", parquet),
-    )

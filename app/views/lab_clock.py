@@ -1,4 +1,4 @@
-"""Under the toolbar: the slider over kept steps, play back, the ghost, and the form that forks a lane."""
+"""Under the toolbar: the slider over kept steps, play back, the ghost, and the button that forks a lane."""
 
 from functools import partial
 
@@ -7,17 +7,13 @@ import streamlit as st
 from app import clock, state
 from app.clock import LIVE, Clock
 from app.live import Lab
-from app.view import LaneView, View, loss_now, loss_spec
-from components import theme
-from models.catalogue import discover
+from app.view import View
+from app.views import lab_fork
 from models.engine.history import nearest
-from models.spec import Value
-from models.training.config import OPTIMISERS, part_knobs
 
 SPEEDS = (1.0, 2.0, 4.0, 8.0, 16.0)  # kept steps a second
 KEYS = ("J", "L", "K")  # back, next, replay, as film editors have them
 CURSOR = "cursor"
-_SAME = "the same loss"
 
 
 def moved(lab: Lab, view: View) -> View:
@@ -36,7 +32,7 @@ def bar(lab: Lab, view: View) -> None:
             _slider(held)
             _buttons(held)
             _ghost(held)
-            _fork(lab, view)
+            lab_fork.button(lab, view)
     words = clock.told([lane.config for lane in view.lanes])
     if words:
         st.caption(words)
@@ -112,77 +108,3 @@ def _speed(held: Clock) -> None:
     held.speed = float(state.get("clock-speed", held.speed))
     if held.playing:
         held.replay(clock.now())
-
-
-def _fork(lab: Lab, view: View) -> None:
-    """The form; what it says goes into the lane's config, and so into link and file."""
-    popover = st.popover(
-        "Fork here", key="fork", on_change="rerun", disabled=not view.live,
-        help="A new lane from the step shown: same weights, same optimiser, another loss, knob or rate.",
-    )  # fmt: skip
-    if not popover.open or not view.live:
-        return
-    with popover:
-        letters = range(len(view.lanes))
-        index = st.selectbox("Lane", letters, format_func=lambda k: _named(k, view.lanes[k]), key="fork-lane")
-        lane = view.lanes[index or 0]
-        step = _step(lab, lane)
-        losses = {key: module.SPEC.name for key, module in discover("losses").items()}
-        loss = st.selectbox(
-            "Loss", (_SAME, *losses), format_func=lambda key: losses.get(key, _SAME.capitalize()), key="fork-loss"
-        )
-        key = loss_now(lane.config) if loss == _SAME else str(loss)
-        knobs = {knob.name: knob for knob in part_knobs("loss", key) if not knob.choices}
-        name = st.selectbox("Knob of the loss to change", list(knobs), index=None, key=f"fork-knob-{key}")
-        if name is not None:
-            knob = knobs[name]
-            st.text_input(f"{name}: {knob.allowed()}", str(knob.default), key=f"fork-value-{key}-{name}")
-        rate = OPTIMISERS[lane.config.optimiser.key][0]
-        st.text_input(f"Learning rate: {rate.allowed()}", "", placeholder="the same", key="fork-rate")
-        st.button(
-            f"Fork lane {theme.letter(index or 0)} at step {step}", key="fork-go", type="primary",
-            on_click=partial(_press_fork, lab),
-        )  # fmt: skip
-
-
-def _named(index: int, lane: LaneView) -> str:
-    return f"{theme.letter(index)} · {loss_spec(loss_now(lane.config)).name}"
-
-
-def _step(lab: Lab, lane: LaneView) -> int:
-    """The step at which a fork begins: the one shown, as far as the lane has come."""
-    return lane.step if lab.page.clock.at is None else min(lab.page.clock.at, lane.step)
-
-
-def _press_fork(lab: Lab) -> None:
-    """Read the form as it is at the press, which may come before the page has drawn the last choice."""
-    lanes, index = lab.view().lanes, int(state.get("fork-lane") or 0)
-    if index >= len(lanes):
-        return  # a lane that has gone meanwhile
-    lane, chosen = lanes[index], str(state.get("fork-loss", _SAME))
-    loss = None if chosen == _SAME else chosen
-    key = loss or loss_now(lane.config)
-    name = state.get(f"fork-knob-{key}")
-    text = state.get(f"fork-value-{key}-{name}")
-    if name is not None and text is None:
-        lab.page.refuse(f"Give {name} a value, then press the button again.")
-        return
-    _go_fork(lab, lane.id, _step(lab, lane), loss, (name, text), str(state.get("fork-rate") or ""))
-
-
-def _go_fork(lab: Lab, lane: str, step: int, loss: str | None, knob: tuple[str | None, str | None], rate: str) -> None:
-    try:
-        knobs: dict[str, Value] = {} if knob[0] is None else {knob[0]: _number(knob[0], str(knob[1]))}
-        made = lab.fork(lane, step, loss, knobs, _number("the learning rate", rate) if rate.strip() else None)
-    except ValueError as error:
-        lab.page.refuse(error)
-        return
-    if made:
-        state.put("fork", False)  # the form has done its work
-
-
-def _number(name: str, text: str) -> float | int:
-    try:
-        return int(text) if text.strip().lstrip("-").isdecimal() else float(text)
-    except ValueError:
-        raise ValueError(f"{name} must be a number, got {text[:40]!r}") from None

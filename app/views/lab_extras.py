@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from app import items, state
+from app import brushing, items, state
 from app.live import Lab
 from app.view import View
-from app.views import lab_menus, lab_readings
+from app.views import lab_brush, lab_compare, lab_menus, lab_readings
 from components import theme
 from components.panels import (
+    brush,
     class_matrix,
     class_roc,
     margin_axis,
@@ -15,6 +16,7 @@ from components.panels import (
     pair_weights,
     roc_curve,
     sample_weights,
+    two_lanes,
 )
 
 THRESHOLD = 0.5  # cosine
@@ -35,6 +37,21 @@ def below_scores(lab: Lab, view: View) -> None:
         _margins(view, residual=reading == lab_readings.RESIDUAL)
     if reading == lab_readings.COSINE or (pairs_roc and "roc" in lab.page.setup.panels):
         _threshold_slider()
+    if reading == lab_readings.COSINE:
+        compared = lab_compare.shown(lab, view)
+        if compared is not None:
+            st.caption(two_lanes.numbers(view.summaries, compared.lanes, bool(state.choice("score-unseen", False))))
+        _ticks(lab, view)
+
+
+def _ticks(lab: Lab, view: View) -> None:
+    """In words, a line a lane: how many of the brushed pairs have a tick, and what they carry there."""
+    found = lab_brush.held(lab, view)
+    for index, shown in enumerate(() if found is None else found.lanes):
+        words = brush.rugs_said(shown) if lab_compare.shown(lab, view) is None else brush.counts_said(shown)
+        if found is not None and words:
+            parts = (brushing.share_words(found, index), brushing.went(found, index, view.lanes[index].kept))
+            st.caption(f"{theme.badge(index)} {': '.join([words, '; '.join(part for part in parts if part)])}")
 
 
 def _margins(view: View, *, residual: bool) -> None:

@@ -13,8 +13,8 @@ from app import state
 from app.address import MIXTURE
 from app.live import Lab
 from app.view import View
-from app.views import lab_export, lab_readings
-from components.panels import curves
+from app.views import lab_compare, lab_export, lab_readings
+from components.panels import curves, score_histogram, two_lanes
 
 
 @dataclass(frozen=True)
@@ -126,5 +126,7 @@ def menu(name: str, panel: Any, lab: Lab, view: View, options: dict[str, Any]) -
         for option in OPTIONS.get(name, ()):
             if option.name in getattr(panel, "OPTIONS", (option.name,)):
                 option.draw(view)
+        if panel in (score_histogram, two_lanes):
+            lab_compare.controls(lab, view)
         st.toggle("Show as a table", value=table_shown(name), key=f"table-{name}")
         lab_export.panel_files(name, panel, lab, view, {} if name == "map" else options)

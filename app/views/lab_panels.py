@@ -11,7 +11,17 @@ from app import drawn, items
 from app.address import DEFAULT_PANELS, MIXTURE
 from app.live import Lab
 from app.view import View, recording
-from app.views import lab_brush, lab_extras, lab_menus, lab_mixtures, lab_numbers, lab_readings, lab_tradeoff
+from app.views import (
+    lab_brush,
+    lab_compare,
+    lab_extras,
+    lab_map,
+    lab_menus,
+    lab_mixtures,
+    lab_numbers,
+    lab_readings,
+    lab_tradeoff,
+)
 from components import theme
 from components.panels import (
     class_matrix,
@@ -24,6 +34,7 @@ from components.panels import (
     score_statistics,
     spectrum,
     tradeoff,
+    two_lanes,
 )
 from components.panels.brush import STRETCH, Lanes
 from models.training.config import RunConfig
@@ -41,7 +52,7 @@ PANELS: dict[str, Any] = {
     "classes": class_matrix,
 }
 TITLES = {name: panel.TITLE for name, panel in PANELS.items()}
-DRAGGED = (score_histogram, roc_curve)  # a stretch of their axis can be dragged out
+DRAGGED = (score_histogram, two_lanes, roc_curve)  # a stretch of their axis can be dragged out
 HEIGHT = 300
 # Panels of the first, second, third draw: a browser compiles a chart in a quarter of a second, and whoever opens the
 # page shall see the first one move before the last one is ready.
@@ -68,7 +79,7 @@ def grid(lab: Lab, view: View) -> None:
 
 def _card(name: str, lab: Lab, view: View, *, ready: bool) -> None:
     summaries, options = view.summaries, _shown(name, lab, view)
-    panel = lab_readings.picture(name, summaries, PANELS[name])
+    panel = _picture(name, lab, view)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(f"**{lab_readings.title(name, summaries, panel)}**", help=panel.HELP)
         lab_menus.menu(name, panel, lab, view, options)
@@ -83,6 +94,11 @@ def _card(name: str, lab: Lab, view: View, *, ready: bool) -> None:
         DRAW[name](lab, view, options)
     if name in EXTRAS:
         EXTRAS[name](lab, view)
+
+
+def _picture(name: str, lab: Lab, view: View) -> Any:
+    """The panel that draws what is asked for: another reading, or two lanes together."""
+    return lab_compare.picture(lab_readings.picture(name, view.summaries, PANELS[name]), lab, view)
 
 
 def rehearse() -> None:
@@ -109,11 +125,11 @@ def prepare(lab: Lab, view: View) -> None:
     if not summaries:
         return
     for name in lab.page.setup.panels[: REVEAL[min(lab.page.draws, len(REVEAL) - 1)]]:
-        panel, options = lab_readings.picture(name, summaries, PANELS[name]), _shown(name, lab, view)
+        panel, options = _picture(name, lab, view), _shown(name, lab, view)
         if lab_menus.table_shown(name):
             drawn.table(panel, summaries, lab_readings.telling(panel, options))
         elif name == "map":
-            _map_option(lab, view, options)
+            lab_map.option(lab, view, options, _brushed(lab, view))
         else:
             _rows_and_words(panel, view, options)
 
@@ -127,7 +143,7 @@ def _rows_and_words(panel: Any, view: View, options: dict[str, Any]) -> tuple[An
 
 
 def _vega(name: str, lab: Lab, view: View, options: dict[str, Any]) -> None:
-    panel = lab_readings.picture(name, view.summaries, PANELS[name])
+    panel = _picture(name, lab, view)
     rows, spoken = _rows_and_words(panel, view, options)
     st.vega_lite_chart(
         rows,
@@ -164,30 +180,8 @@ def spec_of(panel: Any, options: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _map_option(lab: Lab, view: View, options: dict[str, Any]) -> dict[str, Any]:
-    shown = lab_tradeoff.mapped(view, options["method"])
-    return drawn.map_option(shown, view.lanes[0].config.data, _brushed(lab, view), _still(view))
-
-
-def _still(view: View) -> bool:
-    """While it moves, the map is drawn anew at every tick, and a lasso with it: items are drawn around at rest."""
-    return view.live and not view.playing
-
-
 def _draw_map(lab: Lab, view: View, options: dict[str, Any]) -> None:
-    shown = lab_tradeoff.mapped(view, options["method"])
-    if options["three"] and view.live and not view.playing and view.then is None:
-        lab_tradeoff.in_three(lab, view)
-        return
-    lasso, key = _still(view), f"chart-map-{lab.page.brushes}"
-    rows = [lane.points.item[lane.points.seen == seen] for lane in shown for seen in (True, False)]
-    st.echarts_chart(
-        _map_option(lab, view, options),
-        key=key if lasso else "chart-map",
-        height=HEIGHT,
-        alt=embedding_map.sentence(shown),
-        on_select=partial(lab_brush.lasso, lab, key, rows) if lasso else "ignore",
-    )
+    lab_map.draw(lab, view, options, HEIGHT, _brushed(lab, view))
 
 
 def _brushed(lab: Lab, view: View) -> Lanes:
@@ -204,7 +198,7 @@ def _shown(name: str, lab: Lab, view: View) -> dict[str, Any]:
     if name in ("scores", "roc"):
         options["threshold"] = lab_extras.threshold()
     if name == "scores":
-        options["first"] = view.firsts
+        options |= {"first": view.firsts, **lab_compare.options(lab, view)}
     if name == "tradeoff":
         options["sweep"] = lab_tradeoff.swept(view)
     if PANELS[name] in (*DRAGGED, pair_weights):
@@ -254,7 +248,7 @@ EXTRAS: dict[str, Callable[[Lab, View], None]] = {
     "scores": lab_extras.below_scores,
     "roc": lab_extras.confusion,
     "tradeoff": lab_tradeoff.laboratory,
-    "map": lab_tradeoff.map_controls,
+    "map": lab_map.controls,
     "weights": lab_extras.weight_numbers,
     "curves": _level_captions,
     MIXTURE: lab_mixtures.numbers,

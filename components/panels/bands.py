@@ -18,18 +18,24 @@ _NAME = 310  # pixels a name may take: the plot of a phone 390 wide has some 340
 
 @dataclass(frozen=True)
 class Band:
-    """Where one lane's values go: `low` sits on the band's floor, `high` at BODY of its height."""
+    """Where one lane's values go: `low` sits on the band's floor or `foot` above it, `high` at BODY of its height."""
 
     lane: int
     lanes: int
     low: float
     high: float
     middle: float | None = None  # if given, this value sits halfway, and either half has a scale of its own
+    foot: float = 0.0  # share of the band that is left free below `low`, for ticks along the axis
 
     @property
     def floor(self) -> float:
         """Height of the floor; lane A is the highest band."""
         return float(self.lanes - 1 - self.lane)
+
+    @property
+    def base(self) -> float:
+        """Height at which `low` sits."""
+        return self.floor + self.foot
 
     def place(self, values: np.ndarray | Sequence[float] | float) -> np.ndarray:
         """Values as heights in the view; nan stays nan, what lies outside is cut at the band's ends."""
@@ -39,7 +45,7 @@ class Band:
         else:
             lower, upper = _share(values, self.low, self.middle), _share(values, self.middle, self.high)
             share = 0.5 * np.where(values < self.middle, lower, 1.0 + upper)
-        height: np.ndarray = self.floor + BODY * np.clip(share, 0.0, 1.0)
+        height: np.ndarray = self.base + (BODY - self.foot) * np.clip(share, 0.0, 1.0)
         return height
 
     def head(self, label: str) -> dict[str, object]:
@@ -80,7 +86,7 @@ def assemble(layers: Sequence[alt.Chart]) -> alt.LayerChart:
     scale = alt.Scale(type="point", padding=0.5)
     # A text mark would be black in the dark theme too; an axis takes the theme's colour, so the names are axis labels.
     names = heads.mark_point(opacity=0).encode(y=alt.Y("text:N", sort=order, scale=scale, axis=axis))
-    chip = heads.mark_bar(width=5, xOffset=3, align="left").encode(
+    chip = heads.transform_filter("isValid(datum.lane)").mark_bar(width=5, xOffset=3, align="left").encode(
         x=alt.value(0), y=height_axis("floor"), y2="roof:Q",
         fill=alt.Fill("lane:N", scale=theme.lane_scale(), legend=None),
     )  # fmt: skip

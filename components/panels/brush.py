@@ -7,12 +7,15 @@ import altair as alt
 import numpy as np
 
 from components import theme
+from components.panels.bands import Band
 from models.diagnostics.brushed import Brushed
 from models.diagnostics.pairs import spaced
 from models.diagnostics.summary import Points
 
 STRETCH = "stretch"  # name of the dragged stretch in a chart's state
 DOTS = 40  # brushed pairs of a kind and lane on the wire
+RUGS = 100  # ticks of a kind and lane
+FOOT = 0.16  # share of a band below the heights where there are ticks: two rows, positives above negatives
 Lanes = Sequence[Brushed | None]
 
 
@@ -37,6 +40,63 @@ def dots(lane: Brushed | None) -> list[tuple[str, np.ndarray, np.ndarray]]:
         at = at[spaced(len(at), DOTS)]
         found.append((sign, lane.dot_score[at], lane.dot_weight[at]))
     return found
+
+
+def rugs(lane: Brushed | None, band: Band) -> list[dict[str, Any]]:
+    """Rows of the ticks of a lane's brushed pairs, one a sign: all scores in one text, which the chart takes apart.
+
+    A row a tick would send every column of the chart with each of them.
+    """
+    found = []
+    for sign, row in (("+", 1), ("-", 0)):
+        scores = ticked(lane, sign)
+        if len(scores):
+            low = band.floor + 0.5 * FOOT * row
+            text = " ".join(f"{score:.3f}" for score in scores)
+            place = {"floor": low + 0.05 * FOOT, "y": low + 0.45 * FOOT}
+            found.append({"kind": f"rug{sign}", "lane": theme.letter(band.lane), "rug": text, **place})
+    return found
+
+
+def ticked(lane: Brushed | None, sign: str) -> np.ndarray:
+    """Scores of the brushed positives or negatives that have a tick, rising, evenly thinned."""
+    if lane is None:
+        return np.empty(0)
+    scores = lane.rug_positive if sign == "+" else lane.rug_negative
+    ticks: np.ndarray = scores[spaced(len(scores), RUGS)]
+    return ticks
+
+
+def rug_marks(sign: str) -> alt.Chart:
+    """The ticks of one sign, from the rows of `rugs`; to be encoded by `x` and by colour."""
+    chart: alt.Chart = (
+        alt.Chart()
+        .transform_filter(f"datum.kind === 'rug{sign}'")
+        .transform_calculate(ticks="split(datum.rug, ' ')")
+        .transform_flatten(["ticks"])
+        .transform_calculate(score="toNumber(datum.ticks)")
+        .mark_rule(strokeWidth=1, opacity=0.65)
+    )
+    return chart
+
+
+def rugs_said(shown: Brushed | None) -> str:
+    """`ticks: 100 of 2,614 positive, all 12 negative pairs`; empty without a brushed pair."""
+    if shown is None or not shown.pairs:
+        return ""
+    told = []
+    for sign, count, kind in (("+", shown.positives, "positive"), ("-", shown.negatives, "negative")):
+        ticks = len(ticked(shown, sign))
+        if count:
+            told.append(f"{'all' if ticks == count else f'{ticks} of'} {count:,} {kind}")
+    return f"ticks: {', '.join(told)} pairs"
+
+
+def counts_said(shown: Brushed | None) -> str:
+    """`brushed: 2,614 positive, 12 negative pairs`; empty without a brushed pair."""
+    if shown is None or not shown.pairs:
+        return ""
+    return f"brushed: {shown.positives:,} positive, {shown.negatives:,} negative pairs"
 
 
 def lines(points: Points, shown: Brushed | None, lane: int) -> list[dict[str, Any]]:

@@ -27,7 +27,21 @@ EDGES = np.linspace(-1.0, 1.0, BINS + 1)
 CENTRES = (EDGES[:-1] + EDGES[1:]) / 2
 _WIDTH = 2.0 / BINS
 _POSITIVE, _NEGATIVE = "positive pairs (filled)", "negative pairs (dashed)"
-_COLUMNS = (*bands.COLUMNS, "x", "x2", "pos", "neg", "pos0", "neg0", "positive", "negative", "cut", "pos1", "neg1")
+_COLUMNS = (
+    *bands.COLUMNS,
+    "x",
+    "x2",
+    "pos",
+    "neg",
+    "pos0",
+    "neg0",
+    "positive",
+    "negative",
+    "cut",
+    "pos1",
+    "neg1",
+    "rug",
+)
 
 
 @lru_cache
@@ -61,6 +75,12 @@ def _layers(title: str, counts: bool) -> list[alt.Chart]:
         )
         for base, field in ((positive, "pos1"), (negative, "neg1"))
     ]
+    rugs = [
+        brush.rug_marks(sign)
+        .transform_calculate(sign=f"'{word}'")
+        .encode(x=alt.X("score:Q", title=title), y=bands.height_axis("floor"), y2="y:Q", color=colour)
+        for sign, word in (("+", _POSITIVE), ("-", _NEGATIVE))
+    ]
     cut = (
         alt.Chart()
         .transform_filter("isValid(datum.cut)")
@@ -76,14 +96,15 @@ def _layers(title: str, counts: bool) -> list[alt.Chart]:
             alt.Tooltip("negative:Q", title="negative", format=number),
         ],
     )  # fmt: skip
-    return [fill, outline, *held, *ghosts, cut, hover.add_params(brush.stretch())]
+    return [fill, outline, *held, *ghosts, *rugs, cut, hover.add_params(brush.stretch())]
 
 
 @dataclass(frozen=True)
 class Options:
     """What the rows depend on; `first` holds the lanes at the ghost's step, `threshold` is a cosine.
 
-    brushed: what each lane shows of a brush; its pairs stand solid within the histogram, on the same scale.
+    brushed: what each lane shows of a brush; its pairs stand solid within the histogram, on the same scale, and their
+    scores as ticks below it.
     """
 
     counts: bool = False
@@ -104,14 +125,18 @@ def rows(given: Given, **options: Any) -> pd.DataFrame:
     shown = [_values(lane, chosen) for lane in lanes]
     ghosts = [_values(lane, chosen) for lane in _padded(chosen.first, len(lanes), chosen.ghost)]
     low, high = heights.common([side for pair in shown if pair is not None for side in pair], chosen.log)
+    # All bands alike, so that heights can be compared.
+    foot = brush.FOOT if any(part is not None and part.pairs for part in chosen.brushed) else 0.0
     parts: list[dict[str, Any]] = []
     for index, lane in enumerate(lanes):
-        band = bands.Band(index, len(lanes), low, high)
+        shown_of = brush.of_lane(chosen.brushed, index)
+        band = bands.Band(index, len(lanes), low, high, foot=foot)
         parts.append(band.head(_label(index, lane, chosen.unseen)))
         parts += [band.tick(at, text) for at, text in heights.ticks(low, high, chosen.log)]
         if shown[index] is not None:
-            held = _held(lane, brush.of_lane(chosen.brushed, index), chosen)
+            held = _held(lane, shown_of, chosen)
             parts.append(_bins(band, shown[index], ghosts[index], held, chosen.log))
+            parts += brush.rugs(shown_of, band)
     if chosen.threshold is not None and lanes:
         parts.append({"kind": "cut", "cut": chosen.threshold})
     return theme.frame(parts, _COLUMNS)
@@ -150,7 +175,7 @@ def _bins(band: bands.Band, now: Pair | None, ghost: Pair | None, held: Pair | N
         return heights.place(band, values[keep], log)
 
     return {
-        "kind": "bin", "lane": theme.letter(band.lane), "floor": band.floor, "roof": band.floor + 1.0,
+        "kind": "bin", "lane": theme.letter(band.lane), "floor": band.base, "roof": band.floor + 1.0,
         "x": CENTRES[keep], "x2": EDGES[1:][keep], "pos": height(positive), "neg": height(negative),
         "pos0": height(before[0]), "neg0": height(before[1]), "positive": positive[keep], "negative": negative[keep],
         "pos1": height(brushed[0]), "neg1": height(brushed[1]),

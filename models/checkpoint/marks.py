@@ -8,13 +8,11 @@ import numpy as np
 from models.checkpoint.material import Material
 from models.checkpoint.sample import places
 from models.checkpoint.view import weight_matrix
-from models.diagnostics.brushed import DOTS, LINES, RUGS, STRETCH, Brushed, auc_loss_share
+from models.diagnostics.brushed import DOTS, LINES, About, Brushed, Dots, Lines, assembled
 from models.diagnostics.findings.evidence import Evidence
 from models.diagnostics.findings.finding import Fired
-from models.diagnostics.histogram import histogram
 from models.diagnostics.items import PairScores
 from models.diagnostics.pairs import spaced
-from models.diagnostics.roc import rates
 
 LISTED = 60  # rows of a table
 _MOST = 20_000  # pairs marked
@@ -63,41 +61,18 @@ def _brushed(evidence: Evidence, i: np.ndarray, j: np.ndarray) -> Brushed:
         i, j = np.minimum(i, j), np.maximum(i, j)
     i, j = np.unique(np.stack([i, j]), axis=1)
     score, positive = evidence.s[i, j], evidence.pos[i, j]
-    held, whole = PairScores(np.sort(score[positive]), np.sort(score[~positive])), evidence.scores
+    held = PairScores(np.sort(score[positive]), np.sort(score[~positive]))
     weight, shares = _weights(evidence, i, j)
-    counts = histogram(held)
-    threshold = _stretch(held, whole)
-    fpr, tpr = rates(whole, threshold) if len(threshold) else (threshold, threshold)
     dot = np.concatenate([at[spaced(len(at), DOTS)] for at in (np.flatnonzero(positive), np.flatnonzero(~positive))])
     order = np.argsort(-np.nan_to_num(np.abs(weight)), kind="stable")[:LINES]
-    everything = len(whole.positive) + len(whole.negative)
-    return Brushed(
-        step=0,
-        label=evidence.name,
-        pairs=len(i),
-        positives=len(held.positive),
-        negatives=len(held.negative),
-        positive=counts.positive,
-        negative=counts.negative,
-        rug_positive=held.positive[spaced(len(held.positive), RUGS)],
-        rug_negative=held.negative[spaced(len(held.negative), RUGS)],
-        threshold=threshold,
-        fpr=fpr,
-        tpr=tpr,
-        dot_score=score[dot],
-        dot_weight=weight[dot],
-        dot_positive=positive[dot],
-        line_from=i[order],
+    ends = np.unique(np.concatenate([i, j] if evidence.column is None else [i]))
+    return assembled(
+        About(0, evidence.name, ends, shares, "" if evidence.loss is not None else evidence.why_no_loss),
+        held,
+        evidence.scores,
+        Dots(score[dot], weight[dot], positive[dot]),
         # Documents are not on the map of the queries: their pairs are no lines.
-        line_to=j[order] if evidence.column is None else i[order],
-        line_weight=weight[order],
-        line_positive=positive[order],
-        items=np.unique(np.concatenate([i, j] if evidence.column is None else [i])),
-        share_of_pairs=len(i) / everything if everything else float("nan"),
-        share_of_auc_loss=auc_loss_share(held, whole),
-        share_of_pull=shares[0],
-        share_of_push=shares[1],
-        why_no_weight="" if evidence.loss is not None else evidence.why_no_loss,
+        Lines(i[order], (j if evidence.column is None else i)[order], weight[order], positive[order]),
     )
 
 
@@ -114,15 +89,6 @@ def _weights(evidence: Evidence, i: np.ndarray, j: np.ndarray) -> tuple[np.ndarr
         whole = float(np.maximum(sign * matrix, 0.0).sum(dtype=np.float64))
         shares.append(float(np.maximum(sign * held, 0.0).sum()) / whole if whole > 0 else float("nan"))
     return held, (shares[0], shares[1])
-
-
-def _stretch(held: PairScores, whole: PairScores) -> np.ndarray:
-    """At most STRETCH falling thresholds between the highest and the lowest held score; empty without both kinds."""
-    scores = np.unique(np.concatenate([held.positive, held.negative]).astype(np.float64))
-    if not whole.complete or len(scores) == 0:
-        return np.empty(0)
-    kept: np.ndarray = scores[spaced(len(scores), STRETCH)][::-1]
-    return kept
 
 
 def _pairs(material: Material, evidence: Evidence, i: np.ndarray, j: np.ndarray) -> tuple[dict[str, Any], ...]:

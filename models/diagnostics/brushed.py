@@ -53,19 +53,64 @@ def brushed(look: Look, pairs: Pairs, own: Int[np.ndarray, " k"] | None = None) 
     flat = pairs.i * len(look.y) + pairs.j
     score, positive = look.s.ravel()[flat], look.group[pairs.i] == look.group[pairs.j]
     whole = look.pair_scores(pairs.among)
-    everything = len(whole.positive) + len(whole.negative)
     # The heaviest brush there is holds the whole scope, which is sorted already.
-    held = whole if len(pairs) == everything else PairScores(np.sort(score[positive]), np.sort(score[~positive]))
-    counts = histogram(held)
-    threshold, fpr, tpr = _stretch(held, whole)
+    everything = len(pairs) == len(whole.positive) + len(whole.negative)
+    held = whole if everything else PairScores(np.sort(score[positive]), np.sort(score[~positive]))
     gradient = _Directed.of(look, pairs, own)
     dot = gradient.dots(look)
-    pull, push = gradient.shares(look, pairs.among)
     line, weight = lines(look, pairs)
+    return assembled(
+        About(look.step, look.label, _ends(look, pairs), gradient.shares(look, pairs.among), look.why_no_weight),
+        held,
+        whole,
+        Dots(
+            look.read_s.ravel()[dot],
+            np.full(len(dot), np.nan) if look.weight is None else look.weight.ravel()[dot],
+            look.read_pos.ravel()[dot],
+        ),
+        Lines(pairs.i[line], pairs.j[line], weight, positive[line]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """Whose pairs they are, and what they carry."""
+
+    step: int
+    label: str
+    items: Int[np.ndarray, " c"]
+    shares: tuple[float, float]  # of the pull and of the push of the scope
+    why_no_weight: str
+
+
+@dataclass(frozen=True, eq=False)
+class Dots:
+    """Pairs on the weight curve, as the loss reads them."""
+
+    score: np.ndarray
+    weight: np.ndarray
+    positive: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Pairs on the map, the heaviest first."""
+
+    start: np.ndarray
+    end: np.ndarray
+    weight: np.ndarray
+    positive: np.ndarray
+
+
+def assembled(about: About, held: PairScores, whole: PairScores, dots: Dots, lines: Lines) -> Brushed:
+    """The record of some pairs. held: their scores; whole: those of the scope, the same object if all are held."""
+    counts, everything = histogram(held), len(whole.positive) + len(whole.negative)
+    threshold, fpr, tpr = _stretch(held, whole)
+    pairs = len(held.positive) + len(held.negative)
     return Brushed(
-        step=look.step,
-        label=look.label,
-        pairs=len(pairs),
+        step=about.step,
+        label=about.label,
+        pairs=pairs,
         positives=len(held.positive),
         negatives=len(held.negative),
         positive=counts.positive,
@@ -75,19 +120,19 @@ def brushed(look: Look, pairs: Pairs, own: Int[np.ndarray, " k"] | None = None) 
         threshold=threshold,
         fpr=fpr,
         tpr=tpr,
-        dot_score=look.read_s.ravel()[dot],
-        dot_weight=np.full(len(dot), np.nan) if look.weight is None else look.weight.ravel()[dot],
-        dot_positive=look.read_pos.ravel()[dot],
-        line_from=pairs.i[line],
-        line_to=pairs.j[line],
-        line_weight=weight,
-        line_positive=positive[line],
-        items=_ends(look, pairs),
-        share_of_pairs=len(pairs) / everything if everything else float("nan"),
+        dot_score=dots.score,
+        dot_weight=dots.weight,
+        dot_positive=dots.positive,
+        line_from=lines.start,
+        line_to=lines.end,
+        line_weight=lines.weight,
+        line_positive=lines.positive,
+        items=about.items,
+        share_of_pairs=pairs / everything if everything else float("nan"),
         share_of_auc_loss=auc_loss_share(held, whole),
-        share_of_pull=pull,
-        share_of_push=push,
-        why_no_weight=look.why_no_weight,
+        share_of_pull=about.shares[0],
+        share_of_push=about.shares[1],
+        why_no_weight=about.why_no_weight,
     )
 
 

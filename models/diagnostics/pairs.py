@@ -49,9 +49,7 @@ def carried(pairs: Pairs, home: Look, away: Look) -> Pairs:
         raise ValueError(f"pairs of {home.of} items cannot be shown among {away.of} items: select there anew")
     if np.array_equal(home.item, away.item):
         return pairs
-    place = positions_of(away)
-    at = [(place.get(a, -1), place.get(b, -1)) for a, b in pairs.ids(home)]
-    i, j = np.array(at, np.int64).reshape(-1, 2).T
+    i, j = (placed_at(away, home.item[end]) for end in (pairs.i, pairs.j))
     there = (i >= 0) & (j >= 0)
     return folded(i[there], j[there], away, pairs.among)
 
@@ -59,6 +57,16 @@ def carried(pairs: Pairs, home: Look, away: Look) -> Pairs:
 def positions_of(look: Look) -> dict[int, int]:
     """Where each item stands; of one that comes twice, the first."""
     return {item: k for k, item in reversed(list(enumerate(look.item.tolist())))}
+
+
+def placed_at(look: Look, ids: Int[np.ndarray, "*k"]) -> Int[np.ndarray, "*k"]:
+    """Where the items of these ids stand, of one that comes twice the first; -1 where there is none."""
+    if len(look.item) == 0:
+        return np.full(ids.shape, -1)
+    order = np.argsort(look.item, kind="stable")
+    rank = np.minimum(np.searchsorted(look.item, ids, "left", sorter=order), len(order) - 1)
+    found: np.ndarray = np.where(look.item[order[rank]] == ids, order[rank], -1)
+    return found
 
 
 def foremost(key: Float[np.ndarray, " k"], count: int) -> Int[np.ndarray, " c"]:

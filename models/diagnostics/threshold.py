@@ -9,8 +9,6 @@ import numpy as np
 from jaxtyping import Float
 
 from models.diagnostics.items import PairScores
-from models.diagnostics.roc import auc
-from models.diagnostics.summary import ScoreHistogram
 
 COMPARISONS = ("overlay", "mirror", "difference")
 
@@ -149,6 +147,9 @@ def threshold_at(pairs: PairScores, fpr: float) -> float:
     return float(np.nextafter(barrier, barrier.dtype.type(np.inf)))
 
 
+Sides = tuple[np.ndarray, np.ndarray]  # counts a bin of positive and of negative pairs
+
+
 @dataclass(frozen=True, eq=False)
 class TwoLanes:
     """Two lanes on the same bins, a height a bin; how to draw them follows from `comparison`."""
@@ -156,26 +157,24 @@ class TwoLanes:
     comparison: str  # one of COMPARISONS
     positive: tuple[np.ndarray, ...]  # of the first and the second lane; of a difference, one: second minus first
     negative: tuple[np.ndarray, ...]
-    auc_change: float  # second minus first; nan if undefined
 
 
-def two_lanes(
-    counts: tuple[ScoreHistogram, ScoreHistogram], pairs: tuple[PairScores, PairScores], comparison: str
-) -> TwoLanes:
+def two_lanes(lanes: tuple[Sides, Sides], comparison: str, wholes: tuple[Sides, Sides] | None = None) -> TwoLanes:
     """Shares of each kind's pairs a bin: laid over each other, the second lane turned downwards, or subtracted.
 
-    Shares and not counts, since probes may differ in size. Raises ValueError on another comparison.
+    Shares and not counts, since probes may differ in size. wholes: what the shares are of, where only some pairs are
+    counted. Raises ValueError on another comparison.
     """
     if comparison not in COMPARISONS:
         raise ValueError(f"comparison must be one of {', '.join(COMPARISONS)}, got {comparison!r}")
     kinds = []
-    for kind in ("positive", "negative"):
-        first, second = (_shares(getattr(lane, kind)) for lane in counts)
+    for kind in (0, 1):
+        first, second = (_shares(lane[kind], whole[kind]) for lane, whole in zip(lanes, wholes or lanes, strict=True))
         drawn = {"overlay": (first, second), "mirror": (first, -second), "difference": (second - first,)}
         kinds.append(drawn[comparison])
-    return TwoLanes(comparison, kinds[0], kinds[1], auc(pairs[1]) - auc(pairs[0]))
+    return TwoLanes(comparison, kinds[0], kinds[1])
 
 
-def _shares(counts: np.ndarray) -> Float[np.ndarray, " bins"]:
-    total = counts.sum()
+def _shares(counts: np.ndarray, whole: np.ndarray) -> Float[np.ndarray, " bins"]:
+    total = whole.sum()
     return np.asarray(counts / total if total else np.zeros(len(counts)), np.float64)

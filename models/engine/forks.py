@@ -15,7 +15,7 @@ class Change:
     """What a fork does otherwise from its step on; with nothing here it repeats its parent."""
 
     loss: str | None = None  # key
-    knobs: Mapping[str, Value] | None = None  # of the loss
+    knobs: Mapping[str, Value] | None = None  # of the loss by name, of the optimiser as `optimiser.weight_decay`
     rate: float | None = None  # learning rate
 
 
@@ -39,9 +39,14 @@ def forked(lane: LaneState, lanes: Sequence[LaneState], step: int, change: Chang
         kept = tuple(event for event in kept if event.step < step or not event.knob.startswith("loss"))
     events = [Event(step, FORK, _name(lane, lanes))]
     events += [] if change.loss is None else [Event(step, LOSS, change.loss)]
-    events += [Event(step, f"loss.{name}", value) for name, value in (change.knobs or {}).items()]
+    events += [Event(step, _path(name), value) for name, value in (change.knobs or {}).items()]
     events += [] if change.rate is None else [Event(step, "optimiser.rate", change.rate)]
     return replace(parent, events=(*kept, *events))
+
+
+def _path(name: str) -> str:
+    """Knobs of a mixture have a dot in their names too: only the optimiser's are told by what stands before it."""
+    return name if name.startswith("optimiser.") else f"loss.{name}"
 
 
 def state_before(

@@ -91,11 +91,12 @@ class Player(Loop):
         knobs: Mapping[str, Value] | None = None,
         rate: float | None = None,
     ) -> RunConfig:
-        """A new lane that shares a lane's run up to a step, and from there has another loss, knobs of it, or rate.
+        """A new lane that shares a lane's run up to a step, and from there has another loss, knobs, or rate.
 
         It is rebuilt from the last state kept by then and trained up to the step as its parent was, so that weights
         and optimiser are those of that step; then it catches up with the clock. Returns its config, which says all
-        this in events: a plain run of it gives the same numbers.
+        this in events: a plain run of it gives the same numbers. knobs: of the loss by name, of the optimiser as
+        `optimiser.weight_decay`.
         """
         parent = self._shown(lane)
         config = forked(parent, self._state.lanes, step, Change(loss, knobs or {}, rate))

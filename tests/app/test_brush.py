@@ -208,6 +208,19 @@ def test_shares_are_of_all_pairs_of_the_scope() -> None:
         brushing.shown(Selection(ScoreBand("both", 0.2, 1.0), lane="A"), (None, look))
 
 
+def test_every_lane_tells_its_own_shares_and_ticks(opened: Opener, boards: LocalBoards) -> None:
+    page = press(opened(brush="classes=0,1", **SMALL), "step")
+    looks = [lane.raw for lane in boards.players["board0"].state().lanes]
+    told = [part.value for part in page.caption if "ticks: " in part.value]
+    assert len(told) == len(looks) == 2
+    for look, words in zip(looks, told, strict=True):
+        assert look is not None
+        count = int((look.y == 0).sum()) * int((look.y == 1).sum())
+        share = 100 * count / len(look.pair_scores("all").negative)
+        assert f"ticks: 100 of {count:,} negative pairs: {share:.1f} % of negatives" in words
+        assert " of the push" in words
+
+
 def test_cards_and_passports_escape_names() -> None:
     look = look_by_hand()
     made = cards(look, resolve(Selection(ScoreBand("both", -1.0, 1.0)), look), "wrong", 3)

@@ -12,7 +12,7 @@ from app.clock import LIVE, Clock, kept_steps, shown, told
 from app.live import Lab
 from app.state import PageState
 from app.view import recording
-from app.views import lab_clock
+from app.views import lab_fork
 from components import pair_cards
 from models.diagnostics.trails import ScoreTrail
 from models.training.config import FORK, LOSS, Event, Part, RunConfig
@@ -154,53 +154,79 @@ def test_cursor_and_ghost_change_what_is_shown_and_nothing_else(
     assert view.lanes[0].step == 7
 
 
-def test_the_form_of_a_fork_sends_numbers_and_refuses_words(
-    monkeypatch: pytest.MonkeyPatch, boards: LocalBoards
-) -> None:
+@pytest.fixture
+def form(monkeypatch: pytest.MonkeyPatch, boards: LocalBoards) -> dict[str, object]:
+    """What the fields of the fork's form hold, beside a lane at step 3."""
     session = PageState(Setup((RunConfig(sampler=Part("balanced", (("batch", 16),))),)))
+    held: dict[str, object] = {"fork-lane": 0}
     monkeypatch.setattr("app.state.page", lambda: session)
     monkeypatch.setattr("app.state.watch", lambda board: None)
     monkeypatch.setattr("app.state.watched_elsewhere", lambda board: False)
     monkeypatch.setattr("app.state.fresh", lambda key: True)
+    monkeypatch.setattr("app.state.get", lambda key, default=None: held.get(key, default))
+    monkeypatch.setattr("app.state.put", held.__setitem__)
     Lab().step(3)
-    lab = Lab()
-    lane = lab.view().lanes[0].id
-    lab_clock._go_fork(lab, lane, 2, None, ("temperature", "0.4"), " 0.01 ")
-    assert boards.players["board0"].told[-1] == ("fork", lane, 2, None, {"temperature": 0.4}, 0.01)
-    lab_clock._go_fork(lab, lane, 2, "supcon", (None, None), "")
-    assert boards.players["board0"].told[-1] == ("fork", lane, 2, "supcon", {}, None)
-    assert [event.value for event in lab.view().lanes[2].config.events] == ["A3", "supcon"]
-    lab_clock._go_fork(lab, lane, 2, None, ("temperature", "warm"), "")
-    assert session.refusal() == "temperature must be a number, got 'warm'"
-    lab_clock._go_fork(lab, lane, 2, None, ("temperature", "9"), "")
-    assert "from 0.01 to 1" in session.refusal()
-    assert len(lab.view().lanes) == 3
-
-
-def test_a_press_reads_the_form_as_it_is_and_not_as_it_was_drawn(
-    monkeypatch: pytest.MonkeyPatch, boards: LocalBoards
-) -> None:
-    session = PageState(Setup((RunConfig(sampler=Part("balanced", (("batch", 16),))),)))
-    form = {"fork-lane": 0, "fork-loss": "supcon", "fork-knob-supcon": "temperature", "fork-rate": "0.5"}
-    monkeypatch.setattr("app.state.page", lambda: session)
-    monkeypatch.setattr("app.state.watch", lambda board: None)
-    monkeypatch.setattr("app.state.watched_elsewhere", lambda board: False)
-    monkeypatch.setattr("app.state.fresh", lambda key: True)
-    monkeypatch.setattr("app.state.get", lambda key, default=None: form.get(key, default))
-    monkeypatch.setattr("app.state.put", form.__setitem__)
-    Lab().step(3)
-    lab = Lab()
     session.clock.at = 2
-    lab_clock._press_fork(lab)
-    assert session.refusal() == "Give temperature a value, then press the button again."
+    return held
+
+
+def test_a_press_reads_the_form_as_it_is_and_not_as_it_was_drawn(form: dict[str, object], boards: LocalBoards) -> None:
+    lab = Lab()
+    form |= {"fork-loss": "supcon", "fork-knobs-supcon": ["temperature", "optimiser.rate"]}
+    form[lab_fork.value_key("supcon", "optimiser.rate")] = " 0.5 "
+    lab_fork._press(lab)
+    assert lab.page.refusal() == "Give temperature a value, then press the button again."
     form["fork-value-supcon-temperature"] = "0.3"
-    lab_clock._press_fork(lab)
+    lab_fork._press(lab)
     told = boards.players["board0"].told[-1]
-    assert told == ("fork", lab.view().lanes[0].id, 2, "supcon", {"temperature": 0.3}, 0.5)
+    knobs = {"temperature": 0.3, "optimiser.rate": 0.5}
+    assert told == ("fork", lab.view().lanes[0].id, 2, "supcon", knobs, None)
     assert form["fork"] is False  # the form closes
     form["fork-lane"] = 7  # a lane that has gone
-    lab_clock._press_fork(lab)
+    lab_fork._press(lab)
     assert len(lab.view().lanes) == 2
+
+
+def test_several_knobs_choices_and_the_optimiser_go_into_one_fork(form: dict[str, object], boards: LocalBoards) -> None:
+    lab = Lab()
+    given = {"margin": "0.4", "reduction": "mean_active", "optimiser.weight_decay": "0.01", "optimiser.rate": "0.002"}
+    form |= {"fork-loss": "triplet", "fork-knobs-triplet": list(given)}
+    form |= {lab_fork.value_key("triplet", name): value for name, value in given.items()}
+    lab_fork._press(lab)
+    events = {event.knob: event.value for event in lab.view().lanes[1].config.events}
+    assert events == {
+        "fork": "A2", "loss": "triplet", "loss.margin": 0.4, "loss.reduction": "mean_active",
+        "optimiser.weight_decay": 0.01, "optimiser.rate": 0.002,
+    }  # fmt: skip
+    told = lab_fork.values_at(lab.view().lanes[1].config, 2, "triplet")
+    assert told == {
+        "margin": 0.4, "reduction": "mean_active", "optimiser.rate": 0.002, "optimiser.weight_decay": 0.01,
+    }  # fmt: skip
+    assert lab_fork.values_at(lab.view().lanes[1].config, 1, "infonce")["optimiser.weight_decay"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("warm", "temperature must be a number, got 'warm'"), ("9", "from 0.01 to 1")]
+)
+def test_a_fork_with_a_bad_value_is_refused(
+    form: dict[str, object], boards: LocalBoards, value: str, words: str
+) -> None:
+    lab = Lab()
+    form |= {"fork-knobs-infonce": ["temperature"], "fork-value-infonce-temperature": value}
+    lab_fork._press(lab)
+    assert words in lab.page.refusal()
+    assert len(lab.view().lanes) == 1
+    assert "fork" not in form
+
+
+def test_the_form_has_a_field_for_every_knob_that_is_chosen(opened: Opener) -> None:
+    page = press(opened(lane=["triplet"], panels="scores", **SMALL), "step")
+    page.session_state["fork"] = True
+    page = sound(page.run())
+    page = sound(page.multiselect(key="fork-knobs-triplet").set_value(["reduction", "optimiser.rate"]).run())
+    assert page.selectbox(key="fork-value-triplet-reduction").value == "sum"
+    assert page.text_input(key="fork-value-triplet-optimiser.rate").value == "0.001"
+    assert "from 1e-06 to" in page.text_input(key="fork-value-triplet-optimiser.rate").label
 
 
 HARD = "scores=both,-1,1;among=seen;lane=A"

@@ -45,6 +45,7 @@ def fork(lab: LabPage, step: int, box: str, choice: str, value: str = "") -> Non
     page.keyboard.type(choice)
     page.get_by_role("option", name=choice, exact=True).click()
     if value:
+        page.keyboard.press("Escape")
         field = page.get_by_role("textbox", name=re.compile(f"^{choice}:"))
         field.fill(value)
         field.press("Enter")
@@ -102,7 +103,7 @@ def test_fork_with_another_loss_and_temperature_and_reload(context: Any, server:
     step = shown(lab)
     assert step > 0
     fork(lab, step, "Loss", "SupCon")
-    fork(lab, step, "Knob of the loss to change", "temperature", "0.5")
+    fork(lab, step, "Knobs to change", "temperature", "0.5")
     told = page.get_by_text(f"A → A2 (lane B, from step {step}) · A → A3 (lane C, from step {step})")
     told.wait_for()
     lab.until(lambda: f"{step}%40loss.temperature%3D0.5" in page.url, "the second fork in the address")

@@ -1,5 +1,6 @@
 """The linked panels with a real mouse: what is done in one of them shows in the others. One page for all steps."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,3 +116,46 @@ def test_the_radar_masks_its_pairs_in_a_new_lane(lab: LabPage) -> None:
     lab.press("Mask these and race")
     lab.until(lambda: len(lab.rows()) == 2, "a second lane")
     lab.until(lambda: lab.step(1) == lab.step(0) == 20, "the second lane at the same step")
+
+
+def test_a_lasso_is_drawn_while_training_goes_on(lab: LabPage) -> None:
+    lab.press("Clear")
+    lab.press("Play")
+    lab.until(lambda: "running" in lab.rows()[0][0], "training")
+    lab.page.get_by_text("Hold the map").click()
+    lab.page.get_by_text("The map stands at step").wait_for()
+    left, top, wide, high = corner(lab, ".st-key-panel-map canvas")
+    lab.page.mouse.click(left + wide - POLYGON[0], top + high - POLYGON[1])
+    points = [(left + 0.5 * x * wide, top + y * high) for x, y in AROUND]  # of two maps, the left one
+    lab.page.mouse.move(*points[0])
+    lab.page.mouse.down()
+    lab.page.mouse.move(*points[1], steps=6)
+    step = lab.step()
+    lab.until(lambda: lab.step() > step + 20, "several updates in the middle of the drag")
+    for point in points[2:]:
+        lab.page.mouse.move(*point, steps=6)
+    lab.page.mouse.up()
+    lab.until(lambda: "pairs with one of" in told(lab), "brushed items")
+    lab.until(lambda: lab.page.get_by_text(re.compile("^.? ?ticks: ")).count() == 2, "their ticks in both lanes")
+    lab.pause()
+
+
+def test_held_pairs_stay_and_two_lanes_are_mirrored(lab: LabPage) -> None:
+    lab.press("Hold these pairs")
+    lab.until(lambda: told(lab).startswith("held 1: "), "held pairs")
+    count, step = told(lab).split(" pairs")[0], lab.step()
+    lab.press("Step 20")
+    lab.until(lambda: f"at step {step + 20}" in told(lab), "twenty steps more")
+    assert told(lab).startswith(f"{count} pairs: pairs held since step {step}")
+    lab.page.get_by_text(re.compile(f"on average since step {step}")).first.wait_for()
+    lab.page.locator(".st-key-menu-scores button").first.click()
+    lab.page.get_by_role("combobox", name="Two lanes on the same bins").click()
+    lab.page.get_by_role("option", name="Mirrored").click()
+    lab.page.get_by_text("Scores of pairs, two lanes").wait_for()
+    lab.page.keyboard.press("Escape")
+    lab.until(lambda: "compare=mirror" in lab.page.url, "the comparison in the address")
+    lab.page.wait_for_selector(".st-key-panel-scores canvas")
+    drag(lab, ".st-key-panel-scores canvas", ((0.55, 0.5), (0.9, 0.5)))
+    lab.until(lambda: "pairs scoring" in told(lab), "a stretch of the mirrored histogram")
+    lab.page.locator(".st-key-brush").get_by_text("held 1").click()
+    lab.until(lambda: told(lab).startswith(f"{count} pairs: "), "the held pairs again")

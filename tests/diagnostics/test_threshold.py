@@ -104,11 +104,16 @@ def test_bad_rate_is_named() -> None:
         threshold_at(of([0.1], [0.2]), 2.0)
 
 
+def sides(pairs: PairScores) -> tuple[np.ndarray, np.ndarray]:
+    found = histogram(pairs)
+    return found.positive, found.negative
+
+
 def test_two_lanes() -> None:
     first, second = of([0.9, 0.9, 0.1], [0.5, 0.5, 0.5, -0.5]), of([0.9], [0.5, -0.5])
-    counts, pairs = (histogram(first), histogram(second)), (first, second)
+    counts = sides(first), sides(second)
     bins = [int((score + 1) * 32) for score in (0.9, 0.1, 0.5, -0.5)]
-    overlay, mirror, gap = (two_lanes(counts, pairs, kind) for kind in ("overlay", "mirror", "difference"))
+    overlay, mirror, gap = (two_lanes(counts, kind) for kind in ("overlay", "mirror", "difference"))
     assert overlay.positive[0][bins].tolist() == pytest.approx([2 / 3, 1 / 3, 0, 0])
     assert overlay.negative[1][bins].tolist() == pytest.approx([0, 0, 1 / 2, 1 / 2])
     np.testing.assert_array_equal(mirror.positive[0], overlay.positive[0])
@@ -116,8 +121,10 @@ def test_two_lanes() -> None:
     assert gap.positive[0][bins].tolist() == pytest.approx([1 / 3, -1 / 3, 0, 0])
     assert gap.negative[0][bins].tolist() == pytest.approx([0, 0, -1 / 4, 1 / 4])
     assert len(gap.positive) == len(gap.negative) == 1
-    assert gap.auc_change == pytest.approx(1.0 - 9 / 12)
-    empty = of([], [])
-    assert two_lanes((histogram(empty),) * 2, (empty,) * 2, "difference").positive[0].sum() == 0
+    some = two_lanes((sides(of([0.9], [])), sides(of([], [0.5]))), "overlay", counts)
+    assert some.positive[0][bins].tolist() == pytest.approx([1 / 3, 0, 0, 0])
+    assert some.negative[1][bins].tolist() == pytest.approx([0, 0, 1 / 2, 0])
+    empty = sides(of([], []))
+    assert two_lanes((empty, empty), "difference").positive[0].sum() == 0
     with pytest.raises(ValueError, match="one of overlay, mirror, difference, got 'sum'"):
-        two_lanes(counts, pairs, "sum")
+        two_lanes(counts, "sum")

@@ -31,7 +31,9 @@ def stepped(player: Player, *steps: int) -> None:
 def test_a_fork_has_the_weights_of_its_step_and_another_loss(boards: Boards) -> None:
     player = boards.create([small(0.1)])
     stepped(player, 10, 20, 33, 40)
-    config = player.fork("lane-0", 33, loss="supcon", knobs={"temperature": 0.3}, rate=0.01)
+    config = player.fork(
+        "lane-0", 33, loss="supcon", knobs={"temperature": 0.3, "optimiser.weight_decay": 0.1}, rate=0.01
+    )
     state = settled(player, 40)
     assert [lane.id for lane in state.lanes] == ["lane-0", "lane-1"]
     assert state.lanes[1].config == config
@@ -40,6 +42,7 @@ def test_a_fork_has_the_weights_of_its_step_and_another_loss(boards: Boards) -> 
         Event(33, LOSS, "supcon"),
         Event(33, "loss.temperature", 0.3),
         Event(33, "optimiser.rate", 0.01),
+        Event(33, "optimiser.weight_decay", 0.1),
     )
     stepped(player, 45)
     assert state_of(player, 1) == plain(config, 45).pack()[0]

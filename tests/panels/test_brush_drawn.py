@@ -8,7 +8,7 @@ from models.diagnostics.brushed import Brushed, brushed
 from models.diagnostics.look import look_of
 from models.diagnostics.summarise import summarise
 from models.diagnostics.summary import BINS, Summary
-from models.selection import ScoreBand, Selection, resolve
+from models.selection import ItemSet, ScoreBand, Selection, resolve
 from tests.diagnostics.looks import trained_run
 
 BAND = Selection(ScoreBand("negative", 0.5, 0.75), among="seen")
@@ -41,9 +41,33 @@ def test_brushed_density_is_a_share_of_the_whole(shown: tuple[Summary, Brushed])
     rows = score_histogram.rows([summary], brushed=[held])
     lane = rows[rows["kind"] == "bin"]
     heights = (lane["neg1"].astype(float) - lane["floor"], lane["neg"].astype(float) - lane["floor"])
-    assert heights[0].sum() / heights[1].sum() == pytest.approx(
-        held.negatives / summary.scores.negative.sum(), rel=1e-4
+    # Heights are sent with five digits, counted from the floor of the band.
+    share = held.negatives / summary.scores.negative.sum()
+    assert heights[0].sum() / heights[1].sum() == pytest.approx(share, rel=2e-3)
+
+
+def test_scores_of_brushed_pairs_are_ticks_apart_by_sign(shown: tuple[Summary, Brushed]) -> None:
+    summary, _ = shown
+    look = look_of(trained_run("items").snapshot())
+    few = brushed(look, resolve(Selection(ItemSet(tuple(look.item[:2].tolist()), "any")), look))
+    assert 0 < few.positives < brush.RUGS < few.negatives
+    rows = score_histogram.rows([summary, summary], brushed=[None, few])
+    ticks = {kind: rows[rows["kind"] == kind] for kind in ("rug+", "rug-")}
+    assert [list(part["lane"]) for part in ticks.values()] == [["B"], ["B"]]
+    texts = {kind: [float(text) for text in part["rug"].iloc[0].split()] for kind, part in ticks.items()}
+    scores, same = look.u[:2] @ look.u.T, look.y[:2, None] == look.y[None, :]
+    wanted = np.sort([scores[i, j] for i in range(2) for j in range(len(look.y)) if same[i, j] and i < j])
+    np.testing.assert_allclose(texts["rug+"], wanted, atol=6e-4)
+    assert len(texts["rug-"]) == brush.RUGS
+    assert texts["rug-"][0] == pytest.approx(min(scores[~same]), abs=6e-4)
+    assert texts["rug-"][-1] == pytest.approx(max(scores[~same]), abs=6e-4)
+    low = rows[(rows["kind"] == "bin") & (rows["lane"] == "B")]["floor"].astype(float).min()
+    ends = [(float(part["floor"].iloc[0]), float(part["y"].iloc[0])) for part in (ticks["rug-"], ticks["rug+"])]
+    assert 0 < ends[0][0] < ends[0][1] < ends[1][0] < ends[1][1] < low  # below all heights, negatives lowest
+    assert (
+        brush.rugs_said(few) == f"ticks: all {few.positives} positive, {brush.RUGS} of {few.negatives:,} negative pairs"
     )
+    assert brush.rugs_said(None) == ""
 
 
 def test_the_stretch_of_the_roc_is_the_curve_of_the_band(shown: tuple[Summary, Brushed]) -> None:
