@@ -10,6 +10,8 @@ from models.diagnostics.summary import MarginProfile, Summary, WeightProfile
 
 NAN = float("nan")
 AT_STEP = "@"  # auc@100: the measure as the run logged it at step 100
+# What every run on labelled items logs over its steps.
+LOGGED = ("auc", "auc_unseen", "recall_at_1", "uniformity", "tolerance", "alignment", "effective_rank")
 
 
 @dataclass(frozen=True)

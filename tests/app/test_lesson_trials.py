@@ -121,6 +121,13 @@ def test_a_recording_is_lean_and_draws_all_the_same(folder: Path) -> None:
         assert panel.sentence(whole)[:20] == panel.sentence([kept])[:20]
 
 
+def test_a_run_logs_what_a_curve_may_ask_for() -> None:
+    (frame,) = lesson_trials.record(RunConfig(steps=1), (1.0,))
+    assert set(readings.LOGGED) <= set(frame.curves.measured)
+    assert set(readings.LOGGED) <= set(readings.READINGS)
+    assert readings.read(frame, "auc@0") == pytest.approx(frame.curves.measured["auc"][0])
+
+
 def test_a_claim_that_fails_ends_with_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = text().replace("steps = 30", "steps = 1").replace('relation = ">"', 'relation = "<"')
     (folder / "01_tiny.md").write_text(wrong, encoding="utf-8")
