@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from app import state
+from app import pacing, state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
 from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_now, loss_spec
@@ -29,8 +29,6 @@ from models.custom import REGISTER
 from models.engine import forks
 from models.spec import Value
 
-TICK_PLAYING, TICK_RESTING = 0.4, 2.0  # seconds between two looks at the board, a little oftener than it changes
-CROWD, TICK_CROWDED = 12, 1.0  # more sessions than this share one processor better at half the pace
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
 STYLE = """
 .stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
@@ -78,8 +76,7 @@ def page() -> None:
     _lanes(lab, view)
     lab_slow.section(lab, view)
     lab_radar.section(lab, view)
-    _live(lab, _pace(lab, view))
-    _watch(lab, view)
+    _live(lab, view)
     state.publish(lab.setup(), lab.page.board)
 
 
@@ -248,53 +245,48 @@ def _add(lab: Lab, key: str) -> None:
         lab_mixtures.add(lab, str(chosen))
 
 
-def _pace(lab: Lab, view: View) -> float:
-    """Seconds between two ticks of this page."""
-    if view.live and not view.playing and not lab.page.clock.playing:
-        return TICK_RESTING
-    return TICK_PLAYING if state.crowd() <= CROWD else TICK_CROWDED
+def _live(lab: Lab, drawn: View) -> None:
+    """What moves. It draws the page anew when what stands outside of it is out of date."""
+    interval, standing = pacing.interval(lab, drawn), _standing(lab, drawn)
 
-
-def _live(lab: Lab, interval: float) -> None:
-    @st.fragment(run_every=interval)
-    def tick() -> None:
-        state.ticks()
-        view = lab.view()
-        shown = lab_clock.moved(lab, view)
-        lab_panels.prepare(lab, shown)
-        with st.container(key="refusal"):  # always there: what follows keeps its place
-            if lab.page.refusal():
-                st.error(lab.page.refusal())
-        lab_clock.bar(lab, view)
-        lab_numbers.numbers(lab, shown)
-        lab_numbers.verdict(lab, shown)
-        lab_brush.bar(lab, shown)
-        lab_panels.grid(lab, shown)
-        lab_cards.under(lab, shown)
-        # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
-        state.publish(lab.setup(), lab.page.board)
-        if lab.page.clock.playing and interval > TICK_PLAYING:
-            st.rerun()  # play back has begun on a page at rest
-
-    tick()
-
-
-def _watch(lab: Lab, drawn: View) -> None:
-    """Draws the page anew when what stands outside the ticking part is out of date; nothing that it shows itself."""
-
-    @st.fragment(run_every=TICK_CROWDED)
-    def watch() -> None:
-        state.ticks()
-        view = lab.view()
+    def check(view: View) -> None:
         # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
         news = lab.page.own is not lab.page.own_drawn
         if news or _standing(lab, view) != standing:
             st.rerun()
 
-    standing = _standing(lab, drawn)
-    watch()
+    @st.fragment(run_every=interval)
+    def tick() -> None:
+        view = pacing.awaited(lab) if state.ticks() else lab.view()
+        check(view)
+        _draw(lab, view)
+
+    @st.fragment(run_every=pacing.CROWDED_S)
+    def watch() -> None:
+        state.ticks()
+        check(lab.view())
+
+    tick()
+    if interval > pacing.CROWDED_S:  # at rest nobody shall wait for the next tick after a press
+        watch()
+
+
+def _draw(lab: Lab, view: View) -> None:
+    shown = lab_clock.moved(lab, view)
+    lab_panels.prepare(lab, shown)
+    with st.container(key="refusal"):  # always there: what follows keeps its place
+        if lab.page.refusal():
+            st.error(lab.page.refusal())
+    lab_clock.bar(lab, view)
+    lab_numbers.numbers(lab, shown)
+    lab_numbers.verdict(lab, shown)
+    lab_brush.bar(lab, shown)
+    lab_panels.grid(lab, shown)
+    lab_cards.under(lab, shown)
+    # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
+    state.publish(lab.setup(), lab.page.board)
 
 
 def _standing(lab: Lab, view: View) -> tuple[object, ...]:
     """What the standing part of the page depends on."""
-    return view.live, _pace(lab, view), *(lane.id for lane in view.lanes)
+    return view.live, pacing.interval(lab, view), *(lane.id for lane in view.lanes)
