@@ -8,7 +8,7 @@ import time
 
 from app import state
 from app.live import Lab
-from app.view import View
+from app.view import LaneView, View
 
 PLAYING_S, RESTING_S, CROWDED_S = 0.45, 2.0, 1.0  # between two ticks; a board that plays has news about as often
 CROWD = 12  # more sessions than this share one processor better at a slower pace
@@ -17,9 +17,14 @@ PATIENCE_S, GLANCE_S = 0.35, 0.02  # how long a tick waits for news at most, and
 
 def interval(lab: Lab, view: View) -> float:
     """Seconds between two ticks of this page."""
-    if view.live and not view.playing and not lab.page.clock.playing:
+    if view.live and not view.playing and not lab.page.clock.playing and not any(map(_late, view.lanes)):
         return RESTING_S
     return PLAYING_S if state.crowd() <= CROWD else CROWDED_S
+
+
+def _late(lane: LaneView) -> bool:
+    """True while a lane at rest still waits for the summary of its last step."""
+    return lane.status == "paused" and lane.summary is not None and lane.summary.step < lane.step
 
 
 def awaited(lab: Lab) -> View:

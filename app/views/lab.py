@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -21,6 +22,7 @@ from app.views import (
     lab_panels,
     lab_radar,
     lab_slow,
+    lab_style,
 )
 from components import theme
 from components.widgets.knobs import knob_widget
@@ -30,34 +32,6 @@ from models.engine import forks
 from models.spec import Value
 
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
-STYLE = """
-.stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
-.journeys { display: flex; gap: 1rem; flex-wrap: wrap; font-size: 0.875rem; }
-.journeys a { color: inherit; text-decoration: underline; }
-/* The first charts are to be seen without scrolling. */
-.stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
-.stVerticalBlock:has(> .stLayoutWrapper .st-key-grid) { gap: 0.5rem; }
-[class*="st-key-lane-"] { gap: 0.25rem; padding: 0.5rem 0.9rem; }
-.stAppHeader { background: transparent; pointer-events: none; height: 2rem; }
-.stAppHeader button { pointer-events: auto; }
-.st-key-numbers, .st-key-confusion { overflow-x: auto; }
-.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-.st-key-grid [data-testid="stHtml"]:has(.spoken) { position: absolute; }
-.st-key-numbers table { font-size: 0.85rem; }
-.st-key-confusion table { font-size: 0.75rem; }
-.st-key-confusion td, .st-key-confusion th { padding: 0.15rem 0.35rem; }
-/* The page ticks twice a second: that a script runs is not news. A lost connection is, and still shows. */
-[data-testid="stStatusWidget"]:has([data-testid^="stStatusWidgetRunning"]) { visibility: hidden; }
-.files { display: flex; gap: 0.5rem; flex-wrap: wrap; margin: 0; }
-.files .file { border: 1px solid rgba(128, 128, 128, 0.6); border-radius: 0.5rem; padding: 0.3rem 0.7rem; }
-.files .file { color: inherit; text-decoration: none; }
-.files .file:hover, .files .file:focus-visible { border-color: #3457d5; text-decoration: underline; }
-/* Contrast of 4.5 and more in both themes: the dark one's primary colour is for text, white does not suit it. */
-.stButton button[kind="primary"] { background-color: #3457d5; border-color: #3457d5; }
-.stButton kbd { opacity: 1; }
-@media (max-width: 640px) { .st-key-clock > .st-key-cursor { flex: 1 0 100%; } }
-[data-testid="stCaptionContainer"] { opacity: 0.8; }
-"""
 JOURNEYS = (  # a click from a result each; the third is the page itself
     '<nav class="journeys"><a href="lessons?lesson=what-temperature-does" target="_self">What does temperature do?</a> '
     '<a href="diagnose?sample=embeddings" target="_self">Is my checkpoint sick?</a></nav>'
@@ -81,7 +55,7 @@ def page() -> None:
 
 
 def _header(view: View) -> None:
-    st.html(f"<style>{STYLE}</style>")
+    st.html(f"<style>{lab_style.STYLE}</style>")
     with st.container(horizontal=True, vertical_alignment="bottom", key="header"):
         st.markdown("### Loss Lab")
         if view.live:
@@ -94,16 +68,16 @@ def _header(view: View) -> None:
 def _toolbar(lab: Lab, view: View) -> None:
     with st.container(horizontal=True, key="toolbar", vertical_alignment="bottom"):
         _drive(lab)
-        with st.popover("Data", help="Which items are embedded, and how they are spoiled."):
+        with _popover("Data", "Which items are embedded, and how they are spoiled."):
             lab_forms.data(lab)
-        with st.popover("Training", help="Encoder, optimiser, batches, seed."):
+        with _popover("Training", "Encoder, optimiser, batches, seed."):
             lab_forms.training(lab)
         if REGISTER.allowed:
-            with st.popover("Your own loss", help="Write a loss, have it examined, race it."):
+            with _popover("Your own loss", "Write a loss, have it examined, race it."):
                 lab_own.form(lab, view)
-        with st.popover("Speed and stop", help="How fast to train and when to stop."):
+        with _popover("Speed and stop", "How fast to train and when to stop."):
             lab_forms.pace(lab, SPEEDS)
-        with st.popover("Panels", help="Which panels to show."):
+        with _popover("Panels", "Which panels to show."):
             st.pills(
                 "Panels",
                 PANELS,
@@ -113,10 +87,20 @@ def _toolbar(lab: Lab, view: View) -> None:
                 key=_panels_key(lab),
                 on_change=partial(_choose_panels, lab),
             )
-        with st.popover("Share and save", help="A link that restores all this, the config, the numbers."):
+        with _popover("Share and save", "A link that restores all this, the config, the numbers."):
             lab_forms.share(lab, view)
         lab_slow.switch()
         lab_radar.switch()
+
+
+def _popover(label: str, about: str) -> Any:
+    """A button and what is behind it.
+
+    It tells what it is for when it is open: a browser draws a button with a tooltip twice, at every tick.
+    """
+    popover = st.popover(label)
+    popover.caption(about)
+    return popover
 
 
 def _drive(lab: Lab) -> None:
@@ -135,11 +119,9 @@ def _buttons(lab: Lab, view: View) -> None:
     name, icon = ("Pause", ":material/pause:") if view.live and view.playing else ("Play", ":material/play_arrow:")
     lab.page.drive = name
     st.button(name, key=name.lower(), type="primary", icon=icon, shortcut="Space", on_click=partial(_press, lab, name))
-    st.button("Step", key="step", shortcut="Right", on_click=lab.step, help="Train one step and stop.")
-    st.button(
-        "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
-    )
-    if st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0."):
+    st.button("Step", key="step", shortcut="Right", on_click=lab.step)
+    st.button("Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20))
+    if st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live):
         st.rerun()  # what stands outside this fragment is of the earlier run
 
 

@@ -64,8 +64,8 @@ def _go(held: Clock) -> None:
 
 def _buttons(held: Clock) -> None:
     back, on, again = KEYS
-    st.button("Back", key="clock-back", shortcut=back, on_click=partial(_move, held, -1), help="The kept step before.")
-    st.button("Next", key="clock-next", shortcut=on, on_click=partial(_move, held, 1), help="The next kept step.")
+    st.button("Back", key="clock-back", shortcut=back, on_click=partial(_move, held, -1))
+    st.button("Next", key="clock-next", shortcut=on, on_click=partial(_move, held, 1))
     if held.playing:
         st.button("Stop", key="clock-stop", icon=":material/stop:", on_click=partial(held.go, held.at))
     else:

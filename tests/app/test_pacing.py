@@ -81,6 +81,10 @@ def test_a_board_at_rest_is_not_waited_for(glances: Glances) -> None:
     view = pacing.awaited(glances)  # type: ignore[arg-type]
     assert glances.now == 0.0
     assert pacing.interval(glances, view) == pacing.RESTING_S  # type: ignore[arg-type]
+    lane = replace(view.lanes[0], status="paused", step=recording()[0][0].step)
+    assert pacing.interval(glances, replace(view, lanes=(lane,))) == pacing.RESTING_S  # type: ignore[arg-type]
+    late = replace(view, lanes=(replace(lane, step=lane.step + 20),))  # its last summary is still to come
+    assert pacing.interval(glances, late) == pacing.PLAYING_S  # type: ignore[arg-type]
     glances.page.clock.playing = True
     assert pacing.interval(glances, replace(view, playing=True)) == pacing.PLAYING_S  # type: ignore[arg-type]
 
