@@ -19,7 +19,7 @@ CURSOR = "cursor"
 def moved(lab: Lab, view: View) -> View:
     """Let the clock run on, and return the view as it stands at the cursor."""
     held = lab.page.clock
-    held.offer(clock.kept_steps(view), clock.now())
+    held.offer(clock.kept_steps(view), clock.now(), view.playing)
     held.tick(clock.now())
     return clock.shown(view, held)
 
