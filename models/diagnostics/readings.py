@@ -54,6 +54,11 @@ def _logged(name: str) -> Callable[[Summary], float]:
     return take
 
 
+def _gap(summary: Summary) -> float:
+    """Mean cosine of the positives minus that of the negatives; 0: the two lie on one another."""
+    return _logged("pos_mean")(summary) - _logged("neg_mean")(summary)
+
+
 def _over_chance(summary: Summary) -> float:
     return _last_loss(summary) - summary.levels.get("chance", NAN)
 
@@ -134,6 +139,7 @@ READINGS: dict[str, Reading] = {
     "pos_mean": Reading("mean score of the positives, as last logged", "cosine", _logged("pos_mean")),
     "neg_mean": Reading("mean score of the negatives, as last logged", "cosine", _logged("neg_mean")),
     "neg_var": Reading("variance of an anchor's negative scores, as last logged", "cosine²", _logged("neg_var")),
+    "gap": Reading("mean score of the positives minus that of the negatives, as last logged", "cosine", _gap),
 }
 
 

@@ -47,3 +47,10 @@ def test_class_order_is_not_defined_without_an_order_to_see() -> None:
 def test_pairs_found_at_one_false_accept_in_a_thousand() -> None:
     rates = np.array([0.9, 0.7, 0.4, 0.1])  # at 1e-1, 1e-2, 1e-3, 1e-4
     assert read(replace(summary(), roc=replace(summary().roc, tpr_at=rates)), "tpr_001") == 0.4
+
+
+def test_the_gap_is_between_the_means_that_were_logged_last() -> None:
+    rows = {"pos_mean": np.array([0.1, 0.75]), "neg_mean": np.array([0.1, -0.25])}
+    shown = replace(summary(), curves=replace(summary().curves, measured_step=np.array([0, 10]), measured=rows))
+    assert read(shown, "gap") == 1.0
+    assert np.isnan(read(replace(shown, curves=replace(shown.curves, measured={})), "gap"))
