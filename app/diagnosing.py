@@ -2,7 +2,7 @@
 
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
@@ -156,19 +156,3 @@ def _written(folder: Path, name: str, content: bytes) -> Path:
     path = folder / (plain.lstrip(".") or "file")
     path.write_bytes(content)
     return path
-
-
-def advised(finding: Mapping[str, Any], asked: Asked, ends: Sequence[float]) -> dict[str, Any] | None:
-    """What to change to try a finding's advice: {"knobs": ...} or {"masked": pairs}; None where nothing can be tried.
-
-    ends: lowest and highest temperature that the loss takes.
-    """
-    if asked.loss is None:
-        return None
-    temperature = dict(asked.knobs).get("temperature")
-    if finding["key"] in ("likely_false_negatives", "same_item_both") and finding["pairs"]:
-        return {"masked": finding["pairs"]}
-    factor = {"temperature_low": 2.0, "temperature_high": 0.5}.get(finding["key"])
-    if factor is None or not isinstance(temperature, float):
-        return None
-    return {"knobs": {"temperature": min(max(temperature * factor, ends[0]), ends[1])}}

@@ -62,7 +62,7 @@ def standings(material: Material, loss: str | None) -> Frozen:
     return frozen(material, loss)
 
 
-def trial(material: Material, now: Way, advised: Way) -> Trial:
+def trial(material: Material, now: Way, advised: Way, measure: str) -> Trial:
     """`try_it`: three seeds each way; raises Cancelled between two of them."""
     settle_process()
 
@@ -70,7 +70,7 @@ def trial(material: Material, now: Way, advised: Way) -> Trial:
         if cancelled():
             raise Cancelled(f"cancelled after {done} of {total} trainings")
 
-    return try_it(material, now, advised, progress=told)
+    return try_it(material, now, advised, measure, told)
 
 
 def sample(door: str) -> dict[str, Any]:

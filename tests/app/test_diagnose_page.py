@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import startup
 from app.background import Questions
-from app.diagnosing import Asked, Case, Given, advised
+from app.diagnosing import Asked, Case, Given
 from models.checkpoint import Material, planted
 from models.checkpoint.frozen import Frozen, Standing
 from models.checkpoint.try_it import Trial, Way
@@ -232,16 +232,16 @@ def test_the_cursor_steps_through_a_row_of_checkpoints(page: AppTest) -> None:
 def test_advice_is_tried_with_its_pairs_masked(page: AppTest, engine: LocalEngine) -> None:
     tried: list[tuple[Any, Any]] = []
 
-    def trial(material: Material, now: Way, then: Way) -> Trial:
+    def trial(material: Material, now: Way, then: Way, measure: str) -> Trial:
         tried.append((now, then))
         before, after = (0.5, 0.52, 0.51), (0.6, 0.62, 0.61)
         verdict = compare_seeds(list(before), list(after), "recall@1", ("now", "advised"))
-        return Trial(now, then, "recall_at_1", before, after, before, verdict, ("a", "b", "c"))
+        return Trial(now, then, measure, before, after, before, verdict, ("a", "b", "c"))
 
     engine.canned["trial"] = trial
     page.selectbox(key="diagnose-loss").set_value("infonce")
     page = dropped(sound(page.run()), npz(embeddings=Z, labels=FLIPPED), "mine.npz")
-    page = press(page, "try-likely_false_negatives")
+    page = press(page, "try-likely_false_negatives-mask")
     now, then = tried[0]
     assert (now.masked, now.loss, then.knobs) == ((), "infonce", now.knobs)
     told = next(one for one in case_of(page).result.told["findings"] if one["key"] == "likely_false_negatives")  # type: ignore[union-attr]
@@ -263,14 +263,12 @@ def test_all_losses_stand_on_the_frozen_embeddings(page: AppTest, engine: LocalE
     assert frame["gradient agrees with yours"].tolist() == [1.0, 0.4]
 
 
-def test_advice_is_turned_into_what_can_be_tried() -> None:
-    asked, ends = Asked("infonce", (("temperature", 0.1),)), (0.01, 0.15)
-    pairs = {"key": "likely_false_negatives", "pairs": [[0, 1]]}
-    assert advised(pairs, asked, ends) == {"masked": [[0, 1]]}
-    assert advised({"key": "temperature_low", "pairs": []}, asked, ends) == {"knobs": {"temperature": 0.15}}
-    assert advised({"key": "temperature_high", "pairs": []}, asked, ends) == {"knobs": {"temperature": 0.05}}
-    assert advised({"key": "hubs", "pairs": []}, asked, ends) is None
-    assert advised(pairs, Asked(), ends) is None
+def test_each_piece_of_advice_has_its_button_or_says_why_not(page: AppTest, engine: LocalEngine) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    shown = [button.label for button in page.button]
+    assert "Test this: Train without the listed items" in shown
+    assert "Not tried: mended labels, which only you know." in text(page)
+    assert "InfoNCE stands in for the loss." in text(page)
 
 
 def test_progress_in_words() -> None:
