@@ -2,20 +2,24 @@
 
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from app import startup
+from app import brushing, startup
+from models.checkpoint import timeline
+from models.checkpoint.looks import look_of
 from models.checkpoint.material import Material
 from models.checkpoint.result import Result, facts
+from models.diagnostics.look import Look
 from models.engine import diagnosing
 from models.reading.company import check_comparison
 from models.reading.doors import Brought, Request, bring
 from models.reading.material import material_of
 from models.reading.refused import PAGE
+from models.selection import Selection
 from models.settings import Settings
 from models.spec import Value
 
@@ -58,6 +62,8 @@ class Case:
         self.measured: Asked | None = None  # what the result was asked with
         self.problem = ""
         self.cancelled = False
+        self._looks: dict[tuple[int, int], Look] = {}  # of one result: its id, and the place of a view
+        self._brushed: tuple[Any, brushing.Shown] | None = None  # the last brush, and what it was asked with
         self._future: Any = None
         self._topic = ""
         self._reader = Thread(target=self._read, name="diagnose-read", daemon=True)
@@ -102,6 +108,31 @@ class Case:
         self._future = startup.engine().submit(
             diagnosing.measure, self.kept, self.against, asked.loss, dict(asked.knobs), self._topic
         )
+
+    def materials(self) -> tuple[Material, ...]:
+        """What the views of a result are of, in their order."""
+        assert self.material is not None
+        order = timeline.in_order([other.name for other in self.against])
+        return self.material, *(self.against[place] for place in order)
+
+    def look(self, place: int) -> Look:
+        """What answers a brush of one view; kept until there is another result. Raises ValueError without labels."""
+        assert self.result is not None
+        key = id(self.result), place
+        if key not in self._looks:
+            self._looks = {old: look for old, look in self._looks.items() if old[0] == key[0]}
+            loss = self.result.told["loss"] or {"key": "", "knobs": {}}
+            self._looks[key] = look_of(
+                self.materials()[place], self.result.views[place], loss["key"], dict(loss["knobs"])
+            )
+        return self._looks[key]
+
+    def brushed(self, selection: Selection, places: Sequence[int]) -> brushing.Shown:
+        """The pairs of a brush in these views; raises ValueError, with one sentence, if they cannot be told."""
+        key = selection, id(self.result), tuple(places)
+        if self._brushed is None or self._brushed[0] != key:
+            self._brushed = key, brushing.found(selection, tuple(map(self.look, places)))
+        return self._brushed[1]
 
     def cancel(self) -> None:
         """Stop; what has been shown stays."""

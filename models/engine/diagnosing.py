@@ -11,8 +11,9 @@ from models.checkpoint.material import Material
 from models.checkpoint.result import Result, examined
 from models.checkpoint.try_it import Trial, Way, try_it
 from models.diagnostics.all_pairs import Progress
-from models.engine.jobs import cancelled
-from models.engine.lane import settle_process
+from models.diagnostics.summary import Points
+from models.engine.jobs import cancelled, umap_points
+from models.engine.lane import Probe, settle_process
 from models.spec import Value
 
 
@@ -71,6 +72,13 @@ def trial(material: Material, now: Way, advised: Way, measure: str) -> Trial:
             raise Cancelled(f"cancelled after {done} of {total} trainings")
 
     return try_it(material, now, advised, measure, told)
+
+
+def layout(material: Material, points: Points) -> Points:
+    """UMAP of the items of a map."""
+    settle_process()
+    z = material.embeddings[points.item]
+    return umap_points(Probe(z, points.y, points.item, points.seen, 0), None)
 
 
 def sample(door: str) -> dict[str, Any]:
