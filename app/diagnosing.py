@@ -9,6 +9,7 @@ from threading import Thread
 from typing import Any
 
 from app import brushing, startup
+from models import limited
 from models.checkpoint import timeline
 from models.checkpoint.looks import look_of
 from models.checkpoint.material import Material
@@ -64,6 +65,7 @@ class Case:
         self.cancelled = False
         self._looks: dict[tuple[int, int], Look] = {}  # of one result: its id, and the place of a view
         self._brushed: tuple[Any, brushing.Shown] | None = None  # the last brush, and what it was asked with
+        self._family = limited.Family()  # processes that read the files
         self._future: Any = None
         self._topic = ""
         self._reader = Thread(target=self._read, name="diagnose-read", daemon=True)
@@ -135,8 +137,9 @@ class Case:
         return self._brushed[1]
 
     def cancel(self) -> None:
-        """Stop; what has been shown stays."""
+        """Stop, and end the processes that read; what has been shown stays."""
         self.cancelled = True
+        self._family.end()
         self._drop()
 
     def _drop(self) -> None:
@@ -149,7 +152,8 @@ class Case:
         folder = Settings.from_environment().folder("uploads") / self.key
         try:
             folder.mkdir(mode=0o700)
-            self.brought, self.against = self._bring(folder)
+            with limited.belonging_to(self._family):
+                self.brought, self.against = self._bring(folder)
             found = material_of(self.brought)
             if found is None or self.cancelled:
                 return
@@ -157,7 +161,7 @@ class Case:
             self.material = found
             self.measure(self.asked)
         except (ValueError, OSError) as error:
-            self.problem = str(error)
+            self.problem = "" if self.cancelled else str(error)  # a process that was ended says that it broke
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGKILL
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app import startup
 from app.background import Questions
 from app.diagnosing import Asked, Case, Given
+from models import limited
 from models.checkpoint import Material, planted
 from models.checkpoint.frozen import Frozen, Standing
 from models.checkpoint.try_it import Trial, Way
@@ -20,6 +23,7 @@ from models.diagnostics.summary import Points
 from models.diagnostics.verdict import compare_seeds
 from models.engine import diagnosing
 from models.engine.diagnosing import said
+from models.reading import child
 from models.selection import Block, ItemSet, PairList
 from tests.app.boards import LocalBoards
 from tests.app.drawn import press, sound
@@ -273,6 +277,33 @@ def test_each_piece_of_advice_has_its_button_or_says_why_not(page: AppTest, engi
     assert "Test this: Train without the listed items" in shown
     assert "Not tried: mended labels, which only you know." in text(page)
     assert "InfoNCE stands in for the loss." in text(page)
+
+
+def test_cancel_while_reading_ends_the_process(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    told = Event()
+    start = limited.start
+
+    def kept(*arguments: Any, **more: Any) -> Any:
+        started.append(start(*arguments, **more))
+        return started[-1]
+
+    monkeypatch.setattr(limited, "start", kept)
+    monkeypatch.setattr(child, "_send", lambda pipe, order: told.set())  # it waits for its order for ever
+    case = Case(Given(("mine.npz", npz(embeddings=Z, labels=Y))), Asked())
+    assert told.wait(60)
+    assert started[0].poll() is None
+    case.cancel()
+    case._reader.join(30)
+    assert not case._reader.is_alive()
+    assert started[0].wait(10) == -SIGKILL
+    assert (case.problem, case.pending, case.result, len(started)) == ("", False, None, 1)
+    again = limited.Family()
+    again.end()
+    with limited.belonging_to(again):  # given up already: what comes now is ended at once
+        late = limited.start("models.reading.worker", "/")
+    assert late.wait(10) == -SIGKILL
+    limited.end(late)
 
 
 def brushed(page: AppTest) -> Any:
