@@ -8,14 +8,14 @@ import streamlit as st
 
 from app import brushing, state
 from app.diagnosing import Case
-from components import theme
 from components.panels.brush import STRETCH
 from components.panels.class_matrix import CELL
 from models.checkpoint.result import Result
 from models.selection import SIGNS, Block, Brush, ClassCell, ItemSet, PairList, RateBand, ScoreBand, Selection
 
 HELD = "diagnose-held"  # key of the finding that is marked
-BRUSH, MOUNT, PROBLEM = "diagnose-brush", "diagnose-mount", "diagnose-brush-problem"
+BRUSH, PROBLEM = "diagnose-brush", "diagnose-brush-problem"
+ORIGIN, MOUNT = "diagnose-origin", "diagnose-mount"  # the panel that the brush was made on; how often each was mounted
 SIGN, KIND = "diagnose-sign", "diagnose-kind"
 KINDS = ("Scores", "ROC", "Classes", "Items", "Heat map")
 HINT = (
@@ -30,9 +30,9 @@ def selection(case: Case) -> Selection | None:
     return found if key == case.key else None
 
 
-def mount() -> int:
-    """Grows when charts must be mounted anew, without the stretch that was dragged out on them."""
-    return int(state.get(MOUNT, 0))
+def mount(panel: str) -> int:
+    """Grows when a chart must be mounted anew, without what was dragged out on it."""
+    return int(state.get(f"{MOUNT}-{panel}", 0))
 
 
 def found(case: Case, places: Sequence[int]) -> brushing.Shown | None:
@@ -69,14 +69,18 @@ def _told(result: Result, chosen: Selection, shown: brushing.Shown) -> str:
     own, names = shown.own, dict(enumerate(result.classes))
     what = chosen.name or brushing.words(chosen, names).removesuffix(" in lane A")
     shares = brushing.share_words(shown)
-    return f"**Marked: {theme.many(own.pairs, 'pair')}**, {what}{': ' if shares else ''}{shares}"
+    return f"**Marked: {own.pairs:,} pair{'' if own.pairs == 1 else 's'}**, {what}{': ' if shares else ''}{shares}"
 
 
-def hold(case: Case, brush: Brush, name: str = "", finding: str | None = None) -> None:
-    """Show these pairs everywhere. finding: key of the finding that they are of."""
-    state.put(BRUSH, (case.key, Selection(brush, name=name)))
+def hold(case: Case, brush: Brush | None, panel: str = "", name: str = "", finding: str | None = None) -> None:
+    """Show these pairs everywhere. panel: that they were brushed on; finding: key of the finding that they are of."""
+    state.put(BRUSH, (case.key, None if brush is None else Selection(brush, name=name)))
     state.put(HELD, finding)
     state.put(PROBLEM, "")
+    before = str(state.get(ORIGIN, ""))
+    if before != panel:
+        state.put(f"{MOUNT}-{before}", mount(before) + 1)
+    state.put(ORIGIN, panel)
 
 
 def mark(case: Case, result: Result, key: str, title: str) -> None:
@@ -84,15 +88,12 @@ def mark(case: Case, result: Result, key: str, title: str) -> None:
     if state.get(HELD) == key:
         clear(case)
     else:
-        hold(case, PairList(result.marks[key].pairs), title[:60], key)
+        hold(case, PairList(result.marks[key].pairs), name=title[:60], finding=key)
 
 
-def clear(case: Case, again: bool = True) -> None:
-    """again: charts are mounted anew, without what was dragged out on them."""
-    state.put(BRUSH, (case.key, None))
-    state.put(HELD, None)
-    state.put(PROBLEM, "")
-    state.put(MOUNT, mount() + again)
+def clear(case: Case) -> None:
+    """No brush, and no trace of it on the chart where it was made."""
+    hold(case, None)
 
 
 def _attempt(work: Callable[[], None]) -> None:
@@ -106,37 +107,28 @@ def drag(case: Case, panel: str, key: str) -> None:
     """A stretch was dragged out on the histogram ("scores") or the ROC, or taken away there."""
     stretch = state.get(key)["selection"].get(STRETCH) or {}
     brush = brushing.dragged(panel, stretch, str(state.choice(SIGN, SIGNS[0])))
-    if brush is None:
-        clear(case, again=False)
-    else:
-        hold(case, brush)
+    hold(case, brush, panel)
 
 
 def cell(case: Case, key: str, labels: list[Any]) -> None:
     """A pair of classes was clicked, or let go."""
     told = brushing.clicked_cell(state.get(key)["selection"].get(CELL) or (), labels)
-    if told is None:
-        clear(case, again=False)
-    else:
-        hold(case, told[1])
+    hold(case, None if told is None else told[1], "classes")
 
 
 def lasso(case: Case, key: str, rows: list[Any]) -> None:
     """Items were drawn around on the map, or let go."""
     items = brushing.lassoed_items(state.get(key)["selection"]["selected"], rows)
-    if items:
-        hold(case, ItemSet(items))
-    else:
-        clear(case, again=False)
+    hold(case, ItemSet(items) if items else None, "map")
 
 
 def box(case: Case, key: str, cells: list[tuple[int, tuple[int, int]]]) -> None:
     """A block of a heat map was boxed, or let go."""
     boxes = state.get(key)["selection"]["box"]
     if boxes:
-        _attempt(lambda: hold(case, brushing.boxed(boxes[-1], cells)[1]))
+        _attempt(lambda: hold(case, brushing.boxed(boxes[-1], cells)[1], "heat"))
     else:
-        clear(case, again=False)
+        hold(case, None, "heat")
 
 
 def _form(case: Case, result: Result) -> None:

@@ -99,7 +99,7 @@ def _vega(name: str, scene: Scene) -> None:
         asked["threshold"] = _threshold()
     key = f"chart-{name}"
     if scene.brushable and (name in DRAGGED or panel is class_matrix):
-        key = f"{key}-{diagnose_brush.mount()}"
+        key = f"{key}-{diagnose_brush.mount(DRAGGED.get(name, 'classes'))}"
     st.vega_lite_chart(
         drawn.rows(panel, scene.shown, asked),
         panel.spec(),
@@ -146,7 +146,7 @@ def _weights(name: str, scene: Scene) -> None:
     if not scene.brushable or not state.choice(HEAT, False):
         _vega(name, scene)
         return
-    key = f"chart-heat-{diagnose_brush.mount()}"
+    key = f"chart-heat-{diagnose_brush.mount('heat')}"
     cells = [(len(s.points.item), s.weights.heat.shape if s.weights is not None else (0, 1)) for s in scene.shown]
     st.plotly_chart(
         pair_weights.heat_map(scene.shown).update_layout(dragmode="select"),
@@ -165,7 +165,7 @@ def _heat_switch(scene: Scene) -> None:
 def _map(name: str, scene: Scene) -> None:
     """The lab's live map: brushed pairs as lines, items to draw around."""
     shown = _projected(scene)
-    key = f"chart-map-{diagnose_brush.mount()}"
+    key = f"chart-map-{diagnose_brush.mount('map')}"
     option = embedding_map.option(
         shown, names=dict(enumerate(scene.result.classes)) or None, brushed=scene.brushed, lasso=scene.brushable
     )
