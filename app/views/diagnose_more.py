@@ -1,6 +1,6 @@
 """Beside a diagnosis: advice tried out, all losses on the frozen embeddings, and two checkpoints compared."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isfinite
 from typing import Any
@@ -14,6 +14,7 @@ from models.catalogue import find
 from models.checkpoint.advice import Proposal, advice
 from models.checkpoint.frozen import Frozen
 from models.checkpoint.result import Result
+from models.checkpoint.sample import SAMPLE
 from models.checkpoint.try_it import STEPS, Trial
 from models.checkpoint.try_measures import MEASURES
 from models.engine import diagnosing
@@ -105,6 +106,42 @@ def show(case: Case, result: Result) -> None:
         _compared(change)
     if case.material is not None and case.material.labels is not None:
         _standings(case)
+
+
+def rows_of(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Numbers of a diagnosis as rows of a table."""
+    return [
+        {
+            "number": one["name"],
+            "value": one["value"],
+            "low": one["low"],
+            "high": one["high"],
+            "over": one["scope"] if one["value"] is not None else one["why"],
+        }
+        for one in metrics
+    ]
+
+
+def neighbours(case: Case) -> None:
+    """recall@1 among all items, where the diagnosis has that of a sample."""
+    material = case.material
+    if material is None or material.labels is None or material.size <= SAMPLE:
+        return
+    pressed = f"neighbours-{case.key}"
+    if not state.get(pressed):
+        st.button(
+            f"recall@1 among all {material.size:,} items",
+            key="diagnose-neighbours",
+            on_click=partial(state.put, pressed, True),
+            help="Among the sampled items it is higher, as there are fewer to be mistaken for.",
+        )
+        return
+    key = ("diagnose-neighbours", case.key)
+    _answered(
+        questions().ask(key, diagnosing.neighbours, lambda: (case.kept,)),
+        lambda found: st.dataframe(rows_of([one.as_dict() for one in found]), hide_index=True, key="diagnose-near"),
+        "Looking for the neighbours of every item",
+    )
 
 
 def _standings(case: Case) -> None:

@@ -34,6 +34,7 @@ def show(case: Case, result: Result) -> None:
     with right:
         diagnose_panels.show(case, result)
     _numbers(result)
+    diagnose_more.neighbours(case)
     _keep(case, result)
     diagnose_more.show(case, result)
 
@@ -91,16 +92,7 @@ def plain(text: str) -> str:
 
 def _numbers(result: Result) -> None:
     with st.expander("All numbers"):
-        rows = [
-            {
-                "number": one["name"],
-                "value": one["value"],
-                "low": one["low"],
-                "high": one["high"],
-                "over": one["scope"] if one["value"] is not None else one["why"],
-            }
-            for one in result.told["metrics"]
-        ]
+        rows = diagnose_more.rows_of(result.told["metrics"])
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="diagnose-numbers")
 
 

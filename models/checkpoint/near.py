@@ -8,6 +8,7 @@ from models.diagnostics.items import unit_rows
 from models.diagnostics.measured import Measured, share_interval
 from models.diagnostics.near import VOTERS, Near, near
 
+QUICK = 5 * 10**10  # items times items times dimensions
 NAMES = (("recall_at_1_of_all", "recall@1, among all items"), ("knn_of_all", f"Vote of {VOTERS}, among all items"))
 
 
@@ -31,6 +32,11 @@ def among_all(material: Material) -> tuple[Metric, ...]:
     values = [share_interval(int(right.sum()), len(right)) for right in (first, vote)]
     scope = said(found, len(y))
     return tuple(Metric(key, name, value, scope) for (key, name), value in zip(NAMES, values, strict=True))
+
+
+def quick(material: Material) -> bool:
+    """Whether it takes seconds."""
+    return material.z is not None and material.size**2 * material.dim <= QUICK
 
 
 def said(found: Near, n: int) -> str:

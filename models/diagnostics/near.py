@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from models.diagnostics.measured import Measured, share_interval
 
 VOTERS = 5
-EXACT = 2 * 10**11  # items times items times dimensions: ten seconds on two cores
+EXACT = 10**12  # items times items times dimensions: a minute of one core, as long as an index takes to be compiled
 MOST = 200_000  # items of an index
 CHECKED = 500  # items on which an index is compared with the truth
 _BLOCK = 1 << 22  # scores held at once

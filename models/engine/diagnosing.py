@@ -6,8 +6,11 @@ from typing import Any
 from distributed import get_worker
 
 from models.checkpoint import planted
+from models.checkpoint.diagnosis import Metric
 from models.checkpoint.frozen import Frozen, frozen
 from models.checkpoint.material import Material
+from models.checkpoint.near import among_all
+from models.checkpoint.progress import said
 from models.checkpoint.result import Result, examined
 from models.checkpoint.try_it import Trial, Way, try_it
 from models.diagnostics.all_pairs import Progress
@@ -39,16 +42,6 @@ def measure(
     return examined(material, loss, knobs, None, against, told)
 
 
-def said(what: str, step: Progress | None) -> tuple[str, float]:
-    """What is done, in words, and the share of it that is done; 0 where nobody knows."""
-    if step is None:
-        return f"{what[:1].upper()}{what[1:]}", 0.0
-    left = f", {step.seconds_left:.0f} s left" if step.done else ""
-    return f"Counting pairs: {step.done:,} of {step.total:,}, {step.per_second:,.0f} a second{left}", (
-        step.done / max(step.total, 1)
-    )
-
-
 def _tell(topic: str, message: tuple[str, float]) -> None:
     try:
         worker = get_worker()
@@ -72,6 +65,12 @@ def trial(material: Material, now: Way, advised: Way, measure: str) -> Trial:
             raise Cancelled(f"cancelled after {done} of {total} trainings")
 
     return try_it(material, now, advised, measure, told)
+
+
+def neighbours(material: Material) -> tuple[Metric, ...]:
+    """`among_all`: numbers that need the neighbours of every item."""
+    settle_process()
+    return among_all(material)
 
 
 def layout(material: Material, points: Points) -> Points:

@@ -16,13 +16,15 @@ from app.background import Questions
 from app.diagnosing import Asked, Case, Given
 from models import limited
 from models.checkpoint import Material, planted
+from models.checkpoint.diagnosis import Metric
 from models.checkpoint.frozen import Frozen, Standing
+from models.checkpoint.progress import said
 from models.checkpoint.try_it import Trial, Way
 from models.diagnostics.all_pairs import Progress
+from models.diagnostics.measured import Measured
 from models.diagnostics.summary import Points
 from models.diagnostics.verdict import compare_seeds
 from models.engine import diagnosing
-from models.engine.diagnosing import said
 from models.reading import child
 from models.selection import Block, ItemSet, PairList
 from tests.app.boards import LocalBoards
@@ -371,6 +373,19 @@ def test_umap_is_asked_for_and_stands_on_the_map(page: AppTest, engine: LocalEng
     page = sound(sound(page.run()).run())
     assert engine.asked.count("layout") == 1
     assert "UMAP, trustworthiness 0.5; all items." in text(page)
+
+
+def test_neighbours_among_all_items_where_the_diagnosis_has_a_sample(page: AppTest, engine: LocalEngine) -> None:
+    def neighbours(material: Material) -> tuple[Metric, ...]:
+        return (Metric("recall_at_1_of_all", "recall@1, among all items", Measured(0.9), "exact over 2,100 items"),)
+
+    engine.canned["neighbours"] = neighbours
+    few = dropped(page, npz(embeddings=Z, labels=Y), "few.npz")
+    assert not any(button.key == "diagnose-neighbours" for button in few.button)
+    z, y = items(n=2100, classes=4, d=4)
+    page = press(dropped(page, npz(embeddings=z, labels=y), "many.npz"), "diagnose-neighbours")
+    found = next(part.value for part in page.dataframe if "exact over 2,100 items" in part.value.to_string())
+    assert found["value"].tolist() == [0.9]
 
 
 def test_umap_keeps_the_items_of_the_map() -> None:
