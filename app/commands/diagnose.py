@@ -63,6 +63,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--proxies", metavar="FILE", help="class weights of a head such as ArcFace's, a row a class")
     parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
     parser.add_argument("--neighbours", action="store_true", help="recall@1 among all items, however long it takes")
+    parser.add_argument("--keep", metavar="N", type=int, help="edit the head: prune it to N dimensions, no training")
+    parser.add_argument(
+        "--forget", metavar="CLASS", type=int, default=0, help="with --keep: the class unlearnt, from 0"
+    )
     parser.add_argument(
         "--out", metavar="DIR", help="a new or empty folder for diagnosis.json, report.html, notebook.ipynb"
     )
@@ -125,11 +129,15 @@ def _diagnosed(args: argparse.Namespace, knobs: dict[str, Any], found: Brought, 
             sys.stderr.write("\r\x1b[K")
     made = _with_neighbours(args, material, made)
     told: dict[str, Any] = json.loads(made.to_json())
+    more: list[str] = []
+    if args.keep is not None:
+        told["edits"] = _edited(args, material)
+        more = brought.edits(told["edits"])
     if found.shapes is not None:
         told["model"] = brought.plain(found)["shapes"]
     fires = args.fail_on is not None and made.fires(args.fail_on)
     files = {} if args.out is None else _files(args, knobs, material, made)
-    return told, [*brought.words(found), *brought.findings(told)], fires, files
+    return told, [*brought.words(found), *brought.findings(told), *more], fires, files
 
 
 def _progress() -> Callable[[str, Any], None] | None:
@@ -144,6 +152,17 @@ def _progress() -> Callable[[str, Any], None] | None:
         sys.stderr.flush()
 
     return tell
+
+
+def _edited(args: argparse.Namespace, material: "Material") -> dict[str, Any]:
+    """The head with fewer dimensions and without a class; raises Refused without a head, or out of range."""
+    # As slow to import as `diagnose` itself.
+    from models.checkpoint.edits import edits
+
+    try:
+        return dict(edits(material, args.keep, args.forget).as_dict())
+    except ValueError as error:
+        raise refused.Refused("E312", f"--keep: {error}.") from None
 
 
 def _with_neighbours(args: argparse.Namespace, material: "Material", made: "Diagnosis") -> "Diagnosis":

@@ -49,7 +49,7 @@ def _proposal(case: Case, asked: Asked, finding: str, one: Proposal) -> None:
         )
         return
     st.markdown(f"**Tried: {one.says}**")
-    _answered(
+    answered(
         questions().ask(
             ("diagnose-trial", case.key, finding, one.key, asked),
             diagnosing.trial,
@@ -60,7 +60,7 @@ def _proposal(case: Case, asked: Asked, finding: str, one: Proposal) -> None:
     )
 
 
-def _answered(answer: Answer, show: Callable[[Any], None], doing: str) -> None:
+def answered(answer: Answer, show: Callable[[Any], None], doing: str) -> None:
     """Show an answer, or what is being done until it is there."""
     if answer.problem:
         st.error(answer.problem)
@@ -137,7 +137,7 @@ def neighbours(case: Case) -> None:
         )
         return
     key = ("diagnose-neighbours", case.key)
-    _answered(
+    answered(
         questions().ask(key, diagnosing.neighbours, lambda: (case.kept,)),
         lambda found: st.dataframe(rows_of([one.as_dict() for one in found]), hide_index=True, key="diagnose-near"),
         "Looking for the neighbours of every item",
@@ -152,7 +152,7 @@ def _standings(case: Case) -> None:
         st.button("Compare the losses", key="diagnose-standings", on_click=partial(state.put, pressed, True))
         return
     key = ("diagnose-standings", case.key, asked.loss)
-    _answered(
+    answered(
         questions().ask(key, diagnosing.standings, lambda: (case.kept, asked.loss)), _standing, "Asking every loss"
     )
 

@@ -14,7 +14,7 @@ from app.diagnosing import Case
 from app.repeat import Given, origin
 from app.report import loss_said, measured_said, report
 from app.report_notebook import report_notebook
-from app.views import diagnose_brush, diagnose_more, diagnose_panels, lab_export
+from app.views import diagnose_brush, diagnose_edits, diagnose_more, diagnose_panels, lab_export
 from models.checkpoint.result import Result
 
 COLOURS = {"serious": "red", "warning": "orange", "info": "blue"}
@@ -37,6 +37,7 @@ def show(case: Case, result: Result) -> None:
     diagnose_more.neighbours(case)
     _keep(case, result)
     diagnose_more.show(case, result)
+    diagnose_edits.section(case)
 
 
 def _findings(case: Case, result: Result) -> None:

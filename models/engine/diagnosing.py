@@ -7,6 +7,7 @@ from distributed import get_worker
 
 from models.checkpoint import planted
 from models.checkpoint.diagnosis import Metric
+from models.checkpoint.edits import Edits, edits
 from models.checkpoint.frozen import Frozen, frozen
 from models.checkpoint.material import Material
 from models.checkpoint.near import among_all
@@ -71,6 +72,12 @@ def neighbours(material: Material) -> tuple[Metric, ...]:
     """`among_all`: numbers that need the neighbours of every item."""
     settle_process()
     return among_all(material)
+
+
+def edited(material: Material, keep: int, forget: int, share: float) -> Edits:
+    """`edits`: the head with fewer dimensions, and with a class unlearnt."""
+    settle_process()
+    return edits(material, keep, forget, share)
 
 
 def layout(material: Material, points: Points) -> Points:

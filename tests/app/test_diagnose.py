@@ -194,6 +194,20 @@ def test_neighbours_among_all_items_where_there_are_more_than_the_sample(folder:
     assert "recall_at_1_of_all" not in {one["key"] for one in told["metrics"]}
 
 
+def test_a_head_is_pruned_and_a_class_unlearnt(folder: Path, call: Call) -> None:
+    head = np.stack([Z[k == Y].mean(axis=0) for k in range(4)])
+    file, proxies = made(folder, "mine.npz", npz(embeddings=Z, labels=Y)), made(folder, "head.npy", npy(head))
+    code, out, error = call(file, "--proxies", proxies, "--keep", 4, "--forget", 1)
+    assert (code, error) == (0, "")
+    assert "Head pruned to 4 of 8 dimensions: fidelity 0.9" in out
+    assert "4 of 8 by fidelity, compensated: accuracy 1.000" in out
+    assert "Class 1 unlearnt:" in out
+    told = json.loads(call(file, "--proxies", proxies, "--keep", 4, "--json")[1])["edits"]
+    assert (told["kept"], told["of"], told["forget"]) == (4, 8, 0)
+    refused(call(file, "--keep", 4), "E312 --keep: Edits need class weights")
+    refused(call(file, "--proxies", proxies, "--keep", 9), "E312 --keep: dimensions to keep must be from 1 to 8, got 9")
+
+
 def test_a_terminal_is_told_how_far_it_is(folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     file = made(folder, "mine.npz", npz(embeddings=Z, labels=Y))
     monkeypatch.setattr(sys, "stderr", Terminal())

@@ -388,6 +388,19 @@ def test_neighbours_among_all_items_where_the_diagnosis_has_a_sample(page: AppTe
     assert found["value"].tolist() == [0.9]
 
 
+def test_a_head_is_edited_where_class_weights_are_there(page: AppTest, engine: LocalEngine) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=Y), "mine.npz")
+    assert "Edit the head" not in text(page)
+    material = labelled(Z, Y, proxies=np.stack([Z[k == Y].mean(axis=0) for k in range(4)]))
+    case_of(page).material = case_of(page).kept = material
+    page = press(sound(page.run()), "diagnose-edit")
+    frames = {tuple(part.value.columns)[1]: part.value for part in page.dataframe if "head" in part.value.columns}
+    assert frames["accuracy"]["head"][0] == "as it is"
+    assert len(frames["accuracy"]) == 7
+    assert frames["accuracy of the other classes"]["of the class unlearnt"].between(0, 1).all()
+    assert "2 of 8 dimensions keep a fidelity of" in text(page)
+
+
 def test_umap_keeps_the_items_of_the_map() -> None:
     # Four items are too few for a graph: nothing is compiled.
     points = Points(Z[:4, :2], Y[:4], np.arange(4) * 3, np.arange(4) < 2, "PCA", 0.1)
