@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
 
 from app import cli
 from models.reading.arrays import ACCEPTED
@@ -175,6 +177,49 @@ def test_a_collapse_is_found_and_fails_a_pipeline(folder: Path, call: Call) -> N
     assert "40 rows of 8 dimensions, 4 classes" in out
     assert "SERIOUS" in out or "WARNING" in out
     assert call("flat.npz", "--json")[0] == 0
+
+
+def test_neighbours_among_all_items_where_there_are_more_than_the_sample(folder: Path, call: Call) -> None:
+    y = np.arange(2100) % 4
+    z = np.eye(4)[y] + 0.3 * np.random.default_rng(1).normal(size=(2100, 4))
+    file = made(folder, "many.npz", npz(embeddings=z.astype(np.float32), labels=y))
+    code, out, error = call(file, "--json")
+    assert (code, error) == (0, "")
+    found = {one["key"]: one for one in json.loads(out)["metrics"]}["recall_at_1_of_all"]
+    u = z / np.linalg.norm(z, axis=1, keepdims=True)
+    near = NearestNeighbors(n_neighbors=2).fit(u).kneighbors(u, return_distance=False)[:, 1]
+    assert found["value"] == pytest.approx((y[near] == y).mean(), abs=1e-3)
+    assert found["scope"] == "exact over 2,100 items"
+    told = json.loads(call(file, "--json", "--sample", 50)[1])
+    assert "recall_at_1_of_all" not in {one["key"] for one in told["metrics"]}
+
+
+def test_a_head_is_pruned_and_a_class_unlearnt(folder: Path, call: Call) -> None:
+    head = np.stack([Z[k == Y].mean(axis=0) for k in range(4)])
+    file, proxies = made(folder, "mine.npz", npz(embeddings=Z, labels=Y)), made(folder, "head.npy", npy(head))
+    code, out, error = call(file, "--proxies", proxies, "--keep", 4, "--forget", 1)
+    assert (code, error) == (0, "")
+    assert "Head pruned to 4 of 8 dimensions: fidelity 0.9" in out
+    assert "4 of 8 by fidelity, compensated: accuracy 1.000" in out
+    assert "Class 1 unlearnt:" in out
+    told = json.loads(call(file, "--proxies", proxies, "--keep", 4, "--json")[1])["edits"]
+    assert (told["kept"], told["of"], told["forget"]) == (4, 8, 0)
+    refused(call(file, "--keep", 4), "E312 --keep: Edits need class weights")
+    refused(call(file, "--proxies", proxies, "--keep", 9), "E312 --keep: dimensions to keep must be from 1 to 8, got 9")
+
+
+def test_a_terminal_is_told_how_far_it_is(folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = made(folder, "mine.npz", npz(embeddings=Z, labels=Y))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    cli.main(["diagnose", str(file), "--json"])
+    written = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "\r\x1b[KCounting pairs\r" in written
+    assert written.endswith("\r\x1b[K")
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def test_scores_pairs_and_huge_values(folder: Path, call: Call) -> None:

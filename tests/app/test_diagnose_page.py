@@ -1,7 +1,10 @@
 """The Diagnose page by Streamlit's own test runner, with a side worker of this process."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from signal import SIGKILL
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -10,16 +13,23 @@ from streamlit.testing.v1 import AppTest
 
 from app import startup
 from app.background import Questions
-from app.diagnosing import Asked, Case, Given, advised
+from app.diagnosing import Asked, Case, Given
+from models import limited
 from models.checkpoint import Material, planted
+from models.checkpoint.diagnosis import Metric
 from models.checkpoint.frozen import Frozen, Standing
+from models.checkpoint.progress import said
 from models.checkpoint.try_it import Trial, Way
 from models.diagnostics.all_pairs import Progress
+from models.diagnostics.measured import Measured
+from models.diagnostics.summary import Points
 from models.diagnostics.verdict import compare_seeds
 from models.engine import diagnosing
-from models.engine.diagnosing import said
+from models.reading import child
+from models.selection import Block, ItemSet, PairList
 from tests.app.boards import LocalBoards
 from tests.app.drawn import press, sound
+from tests.checkpoint.made import labelled
 from tests.checkpoint.made import sound as items
 from tests.reading.helpers import npz
 
@@ -77,7 +87,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalEngine:
     here, questions = LocalEngine(), Questions()
     monkeypatch.setenv("LOSSLAB_HOME", str(tmp_path))
     monkeypatch.setattr(startup, "engine", lambda: here)
-    for module in ("app.views.diagnose", "app.views.diagnose_more"):
+    for module in ("app.views.diagnose", "app.views.diagnose_more", "app.views.diagnose_panels"):
         monkeypatch.setattr(f"{module}.questions", lambda: questions)
     return here
 
@@ -232,16 +242,16 @@ def test_the_cursor_steps_through_a_row_of_checkpoints(page: AppTest) -> None:
 def test_advice_is_tried_with_its_pairs_masked(page: AppTest, engine: LocalEngine) -> None:
     tried: list[tuple[Any, Any]] = []
 
-    def trial(material: Material, now: Way, then: Way) -> Trial:
+    def trial(material: Material, now: Way, then: Way, measure: str) -> Trial:
         tried.append((now, then))
         before, after = (0.5, 0.52, 0.51), (0.6, 0.62, 0.61)
         verdict = compare_seeds(list(before), list(after), "recall@1", ("now", "advised"))
-        return Trial(now, then, "recall_at_1", before, after, before, verdict, ("a", "b", "c"))
+        return Trial(now, then, measure, before, after, before, verdict, ("a", "b", "c"))
 
     engine.canned["trial"] = trial
     page.selectbox(key="diagnose-loss").set_value("infonce")
     page = dropped(sound(page.run()), npz(embeddings=Z, labels=FLIPPED), "mine.npz")
-    page = press(page, "try-likely_false_negatives")
+    page = press(page, "try-likely_false_negatives-mask")
     now, then = tried[0]
     assert (now.masked, now.loss, then.knobs) == ((), "infonce", now.knobs)
     told = next(one for one in case_of(page).result.told["findings"] if one["key"] == "likely_false_negatives")  # type: ignore[union-attr]
@@ -263,14 +273,142 @@ def test_all_losses_stand_on_the_frozen_embeddings(page: AppTest, engine: LocalE
     assert frame["gradient agrees with yours"].tolist() == [1.0, 0.4]
 
 
-def test_advice_is_turned_into_what_can_be_tried() -> None:
-    asked, ends = Asked("infonce", (("temperature", 0.1),)), (0.01, 0.15)
-    pairs = {"key": "likely_false_negatives", "pairs": [[0, 1]]}
-    assert advised(pairs, asked, ends) == {"masked": [[0, 1]]}
-    assert advised({"key": "temperature_low", "pairs": []}, asked, ends) == {"knobs": {"temperature": 0.15}}
-    assert advised({"key": "temperature_high", "pairs": []}, asked, ends) == {"knobs": {"temperature": 0.05}}
-    assert advised({"key": "hubs", "pairs": []}, asked, ends) is None
-    assert advised(pairs, Asked(), ends) is None
+def test_each_piece_of_advice_has_its_button_or_says_why_not(page: AppTest, engine: LocalEngine) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    shown = [button.label for button in page.button]
+    assert "Test this: Train without the listed items" in shown
+    assert "Not tried: mended labels, which only you know." in text(page)
+    assert "InfoNCE stands in for the loss." in text(page)
+
+
+def test_cancel_while_reading_ends_the_process(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    told = Event()
+    start = limited.start
+
+    def kept(*arguments: Any, **more: Any) -> Any:
+        started.append(start(*arguments, **more))
+        return started[-1]
+
+    monkeypatch.setattr(limited, "start", kept)
+    monkeypatch.setattr(child, "_send", lambda pipe, order: told.set())  # it waits for its order for ever
+    case = Case(Given(("mine.npz", npz(embeddings=Z, labels=Y))), Asked())
+    assert told.wait(60)
+    assert started[0].poll() is None
+    case.cancel()
+    case._reader.join(30)
+    assert not case._reader.is_alive()
+    assert started[0].wait(10) == -SIGKILL
+    assert (case.problem, case.pending, case.result, len(started)) == ("", False, None, 1)
+    again = limited.Family()
+    again.end()
+    with limited.belonging_to(again):  # given up already: what comes now is ended at once
+        late = limited.start("models.reading.worker", "/")
+    assert late.wait(10) == -SIGKILL
+    limited.end(late)
+
+
+def brushed(page: AppTest) -> Any:
+    return page.session_state["diagnose-brush"][1]
+
+
+def typed(page: AppTest, kind: str, **values: Any) -> AppTest:
+    """Brush by numbers, the form being open."""
+    page.session_state["diagnose-form"] = True
+    page = sound(page.run())
+    page.button_group(key="diagnose-kind").set_value(kind)
+    page = sound(page.run())
+    for key, value in values.items():
+        page.session_state[f"diagnose-{key}"] = value
+    return press(page, "diagnose-typed")
+
+
+def test_a_brush_is_shown_on_every_panel_and_by_cards(page: AppTest) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    page = typed(page, "Items", items="0, 5")
+    assert brushed(page).brush == ItemSet((0, 5))
+    assert "**Marked: 237 pairs**" in text(page)  # 119 of each, one of both
+    assert "8 of 237 marked pairs, heaviest first" in text(page)
+    found = case_of(page).brushed(brushed(page), (0,))
+    assert found.own.items.size == 120
+    page = press(page, "mark-label_suspects")  # a finding is a brush like any other
+    assert isinstance(brushed(page).brush, PairList)
+    assert "label suspects" in text(page).lower()
+    page = press(page, "diagnose-clear")
+    assert brushed(page) is None
+    assert "Drag along the histogram" in text(page)
+
+
+def test_a_brush_that_means_nothing_is_refused_in_words(page: AppTest) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    page = typed(page, "Items", items="three")
+    assert "Nothing is brushed: items are whole numbers" in text(page)
+    assert "diagnose-brush" not in page.session_state or brushed(page) is None
+    page = typed(page, "Heat map", anchors="0, 9", candidates="10, 19")
+    assert brushed(page).brush == Block((0, 10), (10, 20))
+    assert "Nothing is brushed" not in text(page)
+
+
+def test_histogram_and_roc_share_one_threshold(page: AppTest) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=Y), "mine.npz")
+    counts = next(part.value for part in page.dataframe if "TP" in part.value.columns)
+    page.slider(key="diagnose-threshold").set_value(0.9)
+    page = sound(page.run())
+    stricter = next(part.value for part in page.dataframe if "TP" in part.value.columns)
+    assert stricter["TP"][0] < counts["TP"][0]
+    page.toggle(key="diagnose-near").set_value(True)
+    page = sound(page.run())
+    assert "Just accepted: 8 pairs" in text(page)
+    assert "Just rejected: 8 pairs" in text(page)
+
+
+def test_umap_is_asked_for_and_stands_on_the_map(page: AppTest, engine: LocalEngine) -> None:
+    def layout(material: Material, points: Points) -> Points:
+        return replace(points, xy=points.xy[::-1], method="UMAP", trustworthiness=0.5)
+
+    engine.canned["layout"] = layout
+    page = dropped(page, npz(embeddings=Z, labels=Y), "mine.npz")
+    assert "layout" not in engine.asked
+    page.button_group(key="diagnose-method").set_value("UMAP")
+    page = sound(sound(page.run()).run())
+    assert engine.asked.count("layout") == 1
+    assert "UMAP, trustworthiness 0.5; all items." in text(page)
+
+
+def test_neighbours_among_all_items_where_the_diagnosis_has_a_sample(page: AppTest, engine: LocalEngine) -> None:
+    def neighbours(material: Material) -> tuple[Metric, ...]:
+        return (Metric("recall_at_1_of_all", "recall@1, among all items", Measured(0.9), "exact over 2,100 items"),)
+
+    engine.canned["neighbours"] = neighbours
+    few = dropped(page, npz(embeddings=Z, labels=Y), "few.npz")
+    assert not any(button.key == "diagnose-neighbours" for button in few.button)
+    z, y = items(n=2100, classes=4, d=4)
+    page = press(dropped(page, npz(embeddings=z, labels=y), "many.npz"), "diagnose-neighbours")
+    found = next(part.value for part in page.dataframe if "exact over 2,100 items" in part.value.to_string())
+    assert found["value"].tolist() == [0.9]
+
+
+def test_a_head_is_edited_where_class_weights_are_there(page: AppTest, engine: LocalEngine) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=Y), "mine.npz")
+    assert "Edit the head" not in text(page)
+    material = labelled(Z, Y, proxies=np.stack([Z[k == Y].mean(axis=0) for k in range(4)]))
+    case_of(page).material = case_of(page).kept = material
+    page = press(sound(page.run()), "diagnose-edit")
+    frames = {tuple(part.value.columns)[1]: part.value for part in page.dataframe if "head" in part.value.columns}
+    assert frames["accuracy"]["head"][0] == "as it is"
+    assert len(frames["accuracy"]) == 7
+    assert frames["accuracy of the other classes"]["of the class unlearnt"].between(0, 1).all()
+    assert "2 of 8 dimensions keep a fidelity of" in text(page)
+
+
+def test_umap_keeps_the_items_of_the_map() -> None:
+    # Four items are too few for a graph: nothing is compiled.
+    points = Points(Z[:4, :2], Y[:4], np.arange(4) * 3, np.arange(4) < 2, "PCA", 0.1)
+    found = diagnosing.layout(labelled(Z, Y), points)
+    assert (found.method, found.item.tolist(), found.y.tolist()) == ("UMAP", points.item.tolist(), points.y.tolist())
+    assert found.seen.tolist() == points.seen.tolist()
+    assert found.xy.shape == (4, 2)
+    assert np.isfinite(found.xy).all()
 
 
 def test_progress_in_words() -> None:
