@@ -12,6 +12,7 @@ from app.background import Answer, questions
 from app.diagnosing import Asked, Case
 from models.catalogue import find
 from models.checkpoint.advice import Proposal, advice
+from models.checkpoint.diagnosis import Metric
 from models.checkpoint.frozen import Frozen
 from models.checkpoint.result import Result
 from models.checkpoint.sample import SAMPLE
@@ -139,9 +140,13 @@ def neighbours(case: Case) -> None:
     key = ("diagnose-neighbours", case.key)
     answered(
         questions().ask(key, diagnosing.neighbours, lambda: (case.kept,)),
-        lambda found: st.dataframe(rows_of([one.as_dict() for one in found]), hide_index=True, key="diagnose-near"),
+        _near,
         "Looking for the neighbours of every item",
     )
+
+
+def _near(found: Sequence[Metric]) -> None:
+    st.dataframe(rows_of([one.as_dict() for one in found]), hide_index=True, key="diagnose-near")
 
 
 def _standings(case: Case) -> None:

@@ -25,8 +25,8 @@ def singletons(m: Float[np.ndarray, "d d"], w: Float[np.ndarray, "c d"]) -> Floa
     product = w.astype(np.float64) @ m  # (c, d), m is symmetric
     whole = (product * w).sum(axis=1)[:, None] * np.diag(m)[None, :]
     alive = (whole > 0) & (w != 0)
-    shares: Float64[np.ndarray, "c d"] = np.divide(product**2, whole, out=np.zeros_like(product), where=alive)
-    return shares
+    found: np.ndarray = np.divide(product**2, whole, out=np.zeros_like(product), where=alive)
+    return found
 
 
 def explained(m: Float[np.ndarray, "d d"], w: Float[np.ndarray, "c d"]) -> Float64[np.ndarray, "c d"]:
