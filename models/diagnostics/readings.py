@@ -80,7 +80,9 @@ def _two_classes(margins: MarginProfile) -> tuple[float, float, float, float]:
 
 
 def _f1(margins: MarginProfile) -> float:
-    """2 TP / (2 TP + FP + FN) of class 1."""
+    """2 TP / (2 TP + FP + FN) of class 1; the mean over labels where an item carries several."""
+    if margins.f1_by is not None:
+        return float(np.nanmean(margins.f1_by))
     hit, false_alarm, missed, _ = _two_classes(margins)
     found = 2 * hit + false_alarm + missed
     return float(2 * hit / found) if found > 0 else NAN
@@ -135,6 +137,17 @@ READINGS: dict[str, Reading] = {
         "balanced accuracy of the head", "share of items", _margin(lambda m: 1.0 - float(np.nanmean(m.below_by)))
     ),
     "f1": Reading("F1 of the head", "share", _margin(_f1)),
+    "f1_lowest": Reading(
+        "F1 of the label told worst", "share", _margin(lambda m: NAN if m.f1_by is None else float(np.nanmin(m.f1_by)))
+    ),
+    "hamming": Reading(
+        "Hamming loss: labels told wrong", "share of labels", _margin(lambda m: NAN if m.f1_by is None else m.below)
+    ),
+    "label_gap": Reading(
+        "gap of the labels' correlations as predicted from those they have",
+        "correlation",
+        _margin(lambda m: NAN if m.label_gap is None else m.label_gap),
+    ),
     "few_shot": Reading(
         "accuracy over episodes of classes never trained on",
         "share of queries",

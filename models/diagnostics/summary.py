@@ -114,6 +114,10 @@ class MarginProfile:
     count: np.ndarray  # (g, BINS) entries a bin
     below: float  # share of entries below 0: the error rate; of numbers, the share predicted too low
     below_by: np.ndarray  # (g,) the same of each group, nan where it has no entry
+    # Of several labels an item, else None: F1 of each label, nan where it is neither told nor there; and how far the
+    # correlations that the head's probabilities have differ from those of the labels, root mean square over pairs.
+    f1_by: np.ndarray | None = field(default=None, kw_only=True)  # (g,)
+    label_gap: float | None = field(default=None, kw_only=True)
     middle: float  # median of the margins
     middle_by: np.ndarray  # (g,)
     size: float  # mean of |margin|: of numbers, the mean absolute error

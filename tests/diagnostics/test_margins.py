@@ -12,6 +12,7 @@ from models.diagnostics.margins import (
     among_first,
     bins,
     entries,
+    label_gap,
     leads,
     margin_profile,
     of_scores,
@@ -179,6 +180,33 @@ def test_labels_by_hand() -> None:
     assert found.margin.tolist() == [1.0, -2.0, -3.0, 0.5]
     assert found.weight.tolist() == [0.1, 0.4, 0.3, -0.2]
     assert found.group.tolist() == [0, 1, 0, 1]
+
+
+def test_how_well_labels_are_told_by_hand() -> None:
+    """F1: both told and one too many, none of one, and a label that nobody has or tells."""
+    s = np.array([[9.0, -9.0, -9.0], [9.0, -9.0, -9.0], [9.0, -9.0, -9.0], [-9.0, -9.0, -9.0]])
+    pos = np.array([[True, True, False], [True, False, False], [False, False, False], [False, False, False]])
+    found = profile_of(lens_of(s, pos, np.zeros((4, 3)), "multilabel"), np.arange(4) % 2)
+    assert found.f1_by == pytest.approx([4 / 5, 0.0, np.nan], nan_ok=True)
+    # Predictions of the last two do not vary, so they correlate with nothing; of the labels only the first two do.
+    assert found.label_gap == pytest.approx(np.sqrt(np.corrcoef(pos[:, 0], pos[:, 1])[0, 1] ** 2 / 3))
+
+
+def test_the_gap_of_correlations_is_that_of_numpy() -> None:
+    rng = np.random.default_rng(3)
+    s, pos = rng.normal(size=(60, 4)), rng.random((60, 4)) < 0.4
+    apart = np.corrcoef(1 / (1 + np.exp(-s)), rowvar=False) - np.corrcoef(pos.astype(float), rowvar=False)
+    squares = [apart[a, b] ** 2 for a in range(4) for b in range(4) if a != b]
+    assert label_gap(s, pos) == pytest.approx(np.sqrt(np.mean(squares)))
+    assert label_gap(s, pos) > 0.05
+    assert np.isnan(label_gap(s[:, :1], pos[:, :1]))
+
+
+def test_only_several_labels_are_told_well_or_badly() -> None:
+    s, y = logits(10, 2)
+    found = profile_of(lens_of(s, np.eye(2, dtype=bool)[y], cross_entropy_weight(s, y), "class"), y)
+    assert found.f1_by is None
+    assert found.label_gap is None
 
 
 def test_numbers_by_hand() -> None:

@@ -10,6 +10,7 @@ from models.diagnostics.summary import ClassProfile, Summary
 from tests.panels.made_up import margins, summary
 
 EMPTY = np.empty((0, 0))
+LABELS = ("f1", "f1_lowest", "hamming", "label_gap")
 
 
 def with_classes(label: list[int], similarity: list[list[float]]) -> Summary:
@@ -42,6 +43,18 @@ def test_class_order_is_not_defined_without_an_order_to_see() -> None:
         with_classes([0, 1, 2], np.ones((3, 3)).tolist()),
     ):
         assert np.isnan(read(shown, "class_order"))
+
+
+def test_several_labels_are_read_as_mean_as_worst_and_as_share() -> None:
+    shown = summary()
+    told = replace(margins(), kind="multilabel", f1_by=np.array([0.5, np.nan, 0.25]), label_gap=0.3, below=0.125)
+    shown = replace(shown, margins=told)
+    assert [read(shown, name) for name in LABELS] == [0.375, 0.25, 0.125, 0.3]
+
+
+def test_one_class_an_item_has_no_measures_of_labels() -> None:
+    shown = replace(summary(), margins=margins())
+    assert all(np.isnan(read(shown, name)) for name in LABELS)
 
 
 def test_pairs_found_at_one_false_accept_in_a_thousand() -> None:
