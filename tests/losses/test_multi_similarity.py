@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,10 +69,12 @@ def test_equals_stored_numbers_with_mining() -> None:
     assert max(misses.values()) < 1e-6, misses
 
 
-def test_mines_the_stored_pairs() -> None:
+def test_the_stored_pairs_are_those_that_have_a_gradient() -> None:
     numbers = helpers.oracle_numbers("ms_loss")
-    pos, neg = multi_similarity.mined(score(helpers.stored_batch(numbers)), 0.1)
-    assert (pos | neg).tolist() == numbers["kept"]
+    scores = score(helpers.stored_batch(numbers))
+    s = scores.s.detach().requires_grad_()
+    (weight,) = torch.autograd.grad(multi_similarity.loss(replace(scores, s=s)), s)
+    assert (weight != 0).tolist() == numbers["kept"]
 
 
 def test_equals_library_with_its_miner() -> None:
