@@ -61,7 +61,7 @@ def _proposal(case: Case, asked: Asked, finding: str, one: Proposal) -> None:
     )
 
 
-def answered(answer: Answer, show: Callable[[Any], None], doing: str) -> None:
+def answered(answer: Answer, show: Callable[[Any], object], doing: str) -> None:
     """Show an answer, or what is being done until it is there."""
     if answer.problem:
         st.error(answer.problem)

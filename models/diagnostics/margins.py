@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.special import expit
 
 from models.diagnostics.items import PairScores
+from models.diagnostics.prediction import f1_by
 from models.diagnostics.roc import auc
 from models.diagnostics.summary import BINS, CLASS_POINTS, MarginProfile
 from models.diagnostics.weights import binned, effective_negatives, hardest_share
@@ -52,6 +54,8 @@ def margin_profile(snapshot: Snapshot) -> MarginProfile | None:
         group=group,
         count=np.stack([bins(found.margin[mask], reach) for mask in own]),
         below=float((found.margin < 0).mean()),
+        f1_by=f1_by(lens.s > 0, lens.pos) if kind == "multilabel" else None,
+        label_gap=label_gap(lens.s, lens.pos) if kind == "multilabel" else None,
         below_by=np.array([(found.margin[mask] < 0).mean() if mask.any() else np.nan for mask in own]),
         middle=float(np.median(found.margin)),
         middle_by=np.array([np.median(found.margin[mask]) if mask.any() else np.nan for mask in own]),
@@ -70,6 +74,8 @@ def margin_profile(snapshot: Snapshot) -> MarginProfile | None:
         curve=lens.outputs.curve,
         hardest_share=hardest_share(found.hardness, size),
         effective=effective_negatives(np.ones((1, len(size)), bool), size[None]),
+        top_5=among_first(lens.s, lens.pos, 5) if kind == "class" else None,
+        moved=lens.outputs.moved,
     )
 
 
@@ -99,6 +105,30 @@ def of_scores(s: Float[np.ndarray, "n c"], pos: Bool[np.ndarray, "n c"]) -> Floa
     s = s.astype(np.float64)
     margin: np.ndarray = np.where(pos, s, -np.inf).max(axis=1) - np.where(pos, -np.inf, s).max(axis=1)
     return margin
+
+
+def among_first(s: Float[np.ndarray, "n c"], pos: Bool[np.ndarray, "n c"], first: int) -> float:
+    """Share of rows whose own logit is among the first so many; an equal logit of another class counts as higher."""
+    own = np.where(pos, s, -np.inf).max(axis=1, keepdims=True)
+    return float(((~pos & (s >= own)).sum(axis=1) < first).mean())
+
+
+def label_gap(s: Float[np.ndarray, "n c"], pos: Bool[np.ndarray, "n c"]) -> float:
+    """Root mean square, over pairs of different labels, of their correlation as predicted minus as it is.
+
+    Predicted is that of the probabilities. A label without variance correlates with nothing; nan with one label.
+    """
+    apart = np.triu_indices(s.shape[1], k=1)
+    told, there = (_correlations(columns)[apart] for columns in (expit(s.astype(np.float64)), pos.astype(np.float64)))
+    return float(np.sqrt(np.mean((told - there) ** 2))) if len(told) else float("nan")
+
+
+def _correlations(columns: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "c c"]:
+    centred = columns - columns.mean(axis=0)
+    length = np.linalg.norm(centred, axis=0)
+    scaled = centred / np.where(length > 0, length, 1.0)
+    found: np.ndarray = scaled.T @ scaled
+    return found
 
 
 def strength(weight: Float[np.ndarray, "n c"], pos: Bool[np.ndarray, "n c"], kind: str) -> Float[np.ndarray, " n"]:

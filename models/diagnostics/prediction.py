@@ -13,10 +13,17 @@ def mean_absolute_error(predicted: Float[np.ndarray, " n"], target: Float[np.nda
 
 def f1(decided: Shaped[np.ndarray, " n *c"], truth: Shaped[np.ndarray, " n *c"]) -> float:
     """2 TP / (2 TP + FP + FN) of 0 and 1, mean over labels (macro), those that neither has left out."""
-    yes, true = (np.asarray(a, np.float64).reshape(len(a), -1) for a in (decided, truth))
-    both, either = (yes * true).sum(axis=0), (yes + true).sum(axis=0)  # 2 TP + FP + FN = decided + true
-    occurs = either > 0
-    return float((2 * both[occurs] / either[occurs]).mean()) if occurs.any() else float("nan")
+    each = f1_by(*(np.asarray(a).reshape(len(a), -1) for a in (decided, truth)))
+    occurs = np.isfinite(each)
+    return float(each[occurs].mean()) if occurs.any() else float("nan")
+
+
+def f1_by(decided: Shaped[np.ndarray, "n c"], truth: Shaped[np.ndarray, "n c"]) -> Float[np.ndarray, " c"]:
+    """The same of each label; nan where neither has it."""
+    yes, true = decided.astype(np.float64), truth.astype(np.float64)
+    either = (yes + true).sum(axis=0)  # 2 TP + FP + FN = decided + true
+    found: np.ndarray = 2 * (yes * true).sum(axis=0) / np.where(either > 0, either, np.nan)
+    return found
 
 
 def number_probe(

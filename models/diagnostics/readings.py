@@ -10,6 +10,8 @@ from models.diagnostics.summary import MarginProfile, Summary, WeightProfile
 
 NAN = float("nan")
 AT_STEP = "@"  # auc@100: the measure as the run logged it at step 100
+# What every run on labelled items logs over its steps.
+LOGGED = ("auc", "auc_unseen", "recall_at_1", "uniformity", "tolerance", "alignment", "effective_rank")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,15 @@ def _logged(name: str) -> Callable[[Summary], float]:
     return take
 
 
+def _moved(which: int) -> Callable[[Summary], float]:
+    return _margin(lambda m: NAN if m.moved is None else float(m.moved[which]))
+
+
+def _gap(summary: Summary) -> float:
+    """Mean cosine of the positives minus that of the negatives; 0: the two lie on one another."""
+    return _logged("pos_mean")(summary) - _logged("neg_mean")(summary)
+
+
 def _over_chance(summary: Summary) -> float:
     return _last_loss(summary) - summary.levels.get("chance", NAN)
 
@@ -71,7 +82,9 @@ def _two_classes(margins: MarginProfile) -> tuple[float, float, float, float]:
 
 
 def _f1(margins: MarginProfile) -> float:
-    """2 TP / (2 TP + FP + FN) of class 1."""
+    """2 TP / (2 TP + FP + FN) of class 1; the mean over labels where an item carries several."""
+    if margins.f1_by is not None:
+        return float(np.nanmean(margins.f1_by))
     hit, false_alarm, missed, _ = _two_classes(margins)
     found = 2 * hit + false_alarm + missed
     return float(2 * hit / found) if found > 0 else NAN
@@ -126,6 +139,17 @@ READINGS: dict[str, Reading] = {
         "balanced accuracy of the head", "share of items", _margin(lambda m: 1.0 - float(np.nanmean(m.below_by)))
     ),
     "f1": Reading("F1 of the head", "share", _margin(_f1)),
+    "f1_lowest": Reading(
+        "F1 of the label told worst", "share", _margin(lambda m: NAN if m.f1_by is None else float(np.nanmin(m.f1_by)))
+    ),
+    "hamming": Reading(
+        "Hamming loss: labels told wrong", "share of labels", _margin(lambda m: NAN if m.f1_by is None else m.below)
+    ),
+    "label_gap": Reading(
+        "gap of the labels' correlations as predicted from those they have",
+        "correlation",
+        _margin(lambda m: NAN if m.label_gap is None else m.label_gap),
+    ),
     "few_shot": Reading(
         "accuracy over episodes of classes never trained on",
         "share of queries",
@@ -134,6 +158,16 @@ READINGS: dict[str, Reading] = {
     "pos_mean": Reading("mean score of the positives, as last logged", "cosine", _logged("pos_mean")),
     "neg_mean": Reading("mean score of the negatives, as last logged", "cosine", _logged("neg_mean")),
     "neg_var": Reading("variance of an anchor's negative scores, as last logged", "cosine²", _logged("neg_var")),
+    "top_5": Reading(
+        "own class among the first five of the head",
+        "share of items",
+        _margin(lambda m: NAN if m.top_5 is None else m.top_5),
+    ),
+    "margin_size": Reading("mean size of a margin", "logits", _margin(lambda m: m.size)),
+    "doubled": Reading("what the loss gains if all logits are doubled", "loss", _moved(0)),
+    "raised": Reading("what the loss gains if all logits are raised by 1", "loss", _moved(1)),
+    "turned": Reading("what the loss gains if all logits take the other sign", "loss", _moved(2)),
+    "gap": Reading("mean score of the positives minus that of the negatives, as last logged", "cosine", _gap),
 }
 
 

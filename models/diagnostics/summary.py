@@ -114,6 +114,10 @@ class MarginProfile:
     count: np.ndarray  # (g, BINS) entries a bin
     below: float  # share of entries below 0: the error rate; of numbers, the share predicted too low
     below_by: np.ndarray  # (g,) the same of each group, nan where it has no entry
+    # Of several labels an item, else None: F1 of each label, nan where it is neither told nor there; and how far the
+    # correlations that the head's probabilities have differ from those of the labels, root mean square over pairs.
+    f1_by: np.ndarray | None = field(default=None, kw_only=True)  # (g,)
+    label_gap: float | None = field(default=None, kw_only=True)
     middle: float  # median of the margins
     middle_by: np.ndarray  # (g,)
     size: float  # mean of |margin|: of numbers, the mean absolute error
@@ -131,6 +135,10 @@ class MarginProfile:
     curve: np.ndarray
     hardest_share: float  # of all weight, carried by the hardest 1 % of entries, in [0, 1]; nan without weight
     effective: float  # exp of the entropy of the weight over entries: how many of them matter; nan without weight
+    top_5: float | None = (
+        None  # share of items with fewer than five other classes at or above their own; None: no class
+    )
+    moved: np.ndarray | None = None  # (3,) see models.snapshot.Outputs
 
     @property
     def entries(self) -> int:

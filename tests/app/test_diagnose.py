@@ -4,26 +4,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from app import cli
-from models.reading.arrays import ACCEPTED
-from models.reading.refused import Refused
-from tests.reading.helpers import inside, made, npy, npz, zipped
+from tests.reading.helpers import made, npy, npz, zipped
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
@@ -262,43 +255,6 @@ def test_nothing_but_the_line_is_written_from_outside(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=ROOT, check=False,
     )  # fmt: skip
     refused((done.returncode, done.stdout, done.stderr), "E131 Line 3 has 1 cell")
-
-
-ARRAYS = hnp.arrays(
-    st.one_of(hnp.scalar_dtypes(), hnp.unicode_string_dtypes(), hnp.complex_number_dtypes()),
-    hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5),
-)
-CELLS = st.one_of(st.text(max_size=6), st.floats().map(str), st.integers().map(str), st.just(""))
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.one_of(
-        st.tuples(st.just("a.npy"), ARRAYS.map(npy)),
-        st.tuples(
-            st.just("a.npz"),
-            st.dictionaries(st.sampled_from(["x", "y", "z", "label"]), ARRAYS, max_size=3).map(lambda d: npz(**d)),
-        ),
-        st.tuples(
-            st.just("a.csv"),
-            st.lists(st.lists(CELLS, max_size=4), max_size=5).map(
-                lambda rows: "\n".join(map(",".join, rows)).encode("utf-8", "surrogatepass")
-            ),
-        ),
-        st.tuples(
-            st.sampled_from(["a.npy", "a.npz", "a.csv", "a.parquet", "a.feather", "a.safetensors", "a.h5"]),
-            st.binary(max_size=80),
-        ),
-    )
-)
-def test_no_array_or_table_makes_a_traceback(tmp_path: Path, file: tuple[str, Any]) -> None:
-    """What the process would say: embeddings that are finite, or a refusal with a code; nothing else is raised."""
-    path = made(tmp_path, *file)
-    with suppress(Refused):
-        z = inside("arrays", [path], ACCEPTED)[1]["z"]
-        assert z.ndim == 2
-        assert z.dtype == np.float32
-        assert np.isfinite(z).all()
 
 
 def test_pandas_frames_of_any_kind_are_read_or_refused(folder: Path, call: Call) -> None:

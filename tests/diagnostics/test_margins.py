@@ -9,8 +9,10 @@ from sklearn.metrics import accuracy_score, roc_auc_score, roc_curve
 from models.diagnostics.items import PairScores
 from models.diagnostics.margins import (
     RATES,
+    among_first,
     bins,
     entries,
+    label_gap,
     leads,
     margin_profile,
     of_scores,
@@ -180,6 +182,33 @@ def test_labels_by_hand() -> None:
     assert found.group.tolist() == [0, 1, 0, 1]
 
 
+def test_how_well_labels_are_told_by_hand() -> None:
+    """F1: both told and one too many, none of one, and a label that nobody has or tells."""
+    s = np.array([[9.0, -9.0, -9.0], [9.0, -9.0, -9.0], [9.0, -9.0, -9.0], [-9.0, -9.0, -9.0]])
+    pos = np.array([[True, True, False], [True, False, False], [False, False, False], [False, False, False]])
+    found = profile_of(lens_of(s, pos, np.zeros((4, 3)), "multilabel"), np.arange(4) % 2)
+    assert found.f1_by == pytest.approx([4 / 5, 0.0, np.nan], nan_ok=True)
+    # Predictions of the last two do not vary, so they correlate with nothing; of the labels only the first two do.
+    assert found.label_gap == pytest.approx(np.sqrt(np.corrcoef(pos[:, 0], pos[:, 1])[0, 1] ** 2 / 3))
+
+
+def test_the_gap_of_correlations_is_that_of_numpy() -> None:
+    rng = np.random.default_rng(3)
+    s, pos = rng.normal(size=(60, 4)), rng.random((60, 4)) < 0.4
+    apart = np.corrcoef(1 / (1 + np.exp(-s)), rowvar=False) - np.corrcoef(pos.astype(float), rowvar=False)
+    squares = [apart[a, b] ** 2 for a in range(4) for b in range(4) if a != b]
+    assert label_gap(s, pos) == pytest.approx(np.sqrt(np.mean(squares)))
+    assert label_gap(s, pos) > 0.05
+    assert np.isnan(label_gap(s[:, :1], pos[:, :1]))
+
+
+def test_only_several_labels_are_told_well_or_badly() -> None:
+    s, y = logits(10, 2)
+    found = profile_of(lens_of(s, np.eye(2, dtype=bool)[y], cross_entropy_weight(s, y), "class"), y)
+    assert found.f1_by is None
+    assert found.label_gap is None
+
+
 def test_numbers_by_hand() -> None:
     s, pos = np.zeros((3, 4)), np.eye(4, dtype=bool)[[0, 1, 2]]
     weight = np.zeros((3, 4))
@@ -242,3 +271,21 @@ def test_no_logits_no_profile() -> None:
     lens = lens_of(s, np.eye(2, dtype=bool)[y], cross_entropy_weight(s, y), "class")
     assert margin_profile(snapshot_with(replace(lens, outputs=None), y)) is None
     assert margin_profile(snapshot_of(*clouds(6, 2))) is None
+
+
+def test_among_the_first_by_hand() -> None:
+    """Own logits second, third and level with the highest: a level one counts as behind."""
+    s = np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [2.0, 2.0, 1.0]])
+    pos = np.array([[False, True, False], [True, False, False], [True, False, False]])
+    assert [among_first(s, pos, k) for k in (1, 2, 3)] == [0.0, 2 / 3, 1.0]
+
+
+def test_only_classes_have_a_share_among_the_first_five() -> None:
+    s, y = logits(c=7)
+    pos = np.eye(7, dtype=bool)[y]
+    ranks = [sorted(row, reverse=True).index(row[own]) for row, own in zip(s.tolist(), y, strict=True)]
+    shown = profile_of(lens_of(s, pos, cross_entropy_weight(s, y), "class"), y)
+    assert shown.top_5 == pytest.approx(np.mean([rank < 5 for rank in ranks]))
+    assert 0.5 < np.mean([rank < 5 for rank in ranks]) < 1.0
+    labels = profile_of(lens_of(s, pos, cross_entropy_weight(s, y), "multilabel"), y)
+    assert labels.top_5 is None

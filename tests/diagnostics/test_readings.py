@@ -7,9 +7,10 @@ import pytest
 
 from models.diagnostics.readings import read
 from models.diagnostics.summary import ClassProfile, Summary
-from tests.panels.made_up import summary
+from tests.panels.made_up import margins, summary
 
 EMPTY = np.empty((0, 0))
+LABELS = ("f1", "f1_lowest", "hamming", "label_gap")
 
 
 def with_classes(label: list[int], similarity: list[list[float]]) -> Summary:
@@ -44,6 +45,33 @@ def test_class_order_is_not_defined_without_an_order_to_see() -> None:
         assert np.isnan(read(shown, "class_order"))
 
 
+def test_several_labels_are_read_as_mean_as_worst_and_as_share() -> None:
+    shown = summary()
+    told = replace(margins(), kind="multilabel", f1_by=np.array([0.5, np.nan, 0.25]), label_gap=0.3, below=0.125)
+    shown = replace(shown, margins=told)
+    assert [read(shown, name) for name in LABELS] == [0.375, 0.25, 0.125, 0.3]
+
+
+def test_one_class_an_item_has_no_measures_of_labels() -> None:
+    shown = replace(summary(), margins=margins())
+    assert all(np.isnan(read(shown, name)) for name in LABELS)
+
+
 def test_pairs_found_at_one_false_accept_in_a_thousand() -> None:
     rates = np.array([0.9, 0.7, 0.4, 0.1])  # at 1e-1, 1e-2, 1e-3, 1e-4
     assert read(replace(summary(), roc=replace(summary().roc, tpr_at=rates)), "tpr_001") == 0.4
+
+
+def test_the_gap_is_between_the_means_that_were_logged_last() -> None:
+    rows = {"pos_mean": np.array([0.1, 0.75]), "neg_mean": np.array([0.1, -0.25])}
+    shown = replace(summary(), curves=replace(summary().curves, measured_step=np.array([0, 10]), measured=rows))
+    assert read(shown, "gap") == 1.0
+    assert np.isnan(read(replace(shown, curves=replace(shown.curves, measured={})), "gap"))
+
+
+def test_what_moved_logits_do_to_the_loss_is_read_one_by_one() -> None:
+    head = replace(margins(), moved=np.array([0.5, 0.25, 2.0]), top_5=0.75, size=3.0)
+    names = ("doubled", "raised", "turned", "top_5", "margin_size")
+    assert [read(replace(summary(), margins=head), name) for name in names] == [0.5, 0.25, 2.0, 0.75, 3.0]
+    unknown = replace(summary(), margins=replace(head, moved=None, top_5=None))
+    assert all(np.isnan(read(unknown, name)) for name in names[:4])
