@@ -48,7 +48,7 @@ def rows(n: int, d: int) -> Iterator[tuple[str, str]]:
     """One size: the product, the count, two threads, the exact AUC, the library."""
     z, y = embeddings(n, d)
     work = among(z, y)
-    turns = 5 if n <= LIBRARY else 2
+    turns = 5 if n <= LIBRARY else 2 if n <= 20_000 else 1
     counts = count(work)  # compiles, and is needed below
     floor = seconds(lambda: bare(work), turns)
     name = f"{n} x {d}, {work.pairs:.2g} pairs"

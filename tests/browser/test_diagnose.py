@@ -38,11 +38,28 @@ def test_a_sample_a_file_a_finding_and_a_report(context: Any, browser: Any, serv
     assert finding.locator("canvas").count() >= 1  # the table of its items
     assert page.locator(".st-key-panel-score_histogram canvas").count() == 1
 
+    page.locator(".st-key-diagnose-cards .pair").first.wait_for()
+    _drag(page, page.locator(".st-key-panel-score_histogram canvas"))
+    page.get_by_text(re.compile(r"pairs scoring -?\d\.\d\d to -?\d\.\d\d")).wait_for()
+    assert finding.get_by_role("button", name="Mark on the panels").is_visible()  # another brush took its place
+    assert finding.get_by_role("button", name="Test this: Train without the listed items").is_visible()
+
     with page.expect_download() as download:
         page.get_by_role("link", name="Report (html)").click()
     kept = tmp_path / "report.html"
     download.value.save_as(kept)
     _opens_without_a_network(browser, kept)
+
+
+def _drag(page: Any, chart: Any) -> None:
+    """A stretch right of the middle of a chart."""
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    height = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.6 * box["width"], height)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.8 * box["width"], height, steps=6)
+    page.mouse.up()
 
 
 def _opens_without_a_network(browser: Any, kept: Path) -> None:
