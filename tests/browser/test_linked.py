@@ -36,10 +36,18 @@ def told(lab: LabPage) -> str:
 
 def corner(lab: LabPage, selector: str) -> tuple[float, float, float, float]:
     """Left, top, width and height of what is scrolled into view."""
-    found = lab.page.locator(selector).first
-    found.scroll_into_view_if_needed()
-    box = found.bounding_box()
-    return box["x"], box["y"], box["width"], box["height"]
+    lab.page.locator(selector).first.wait_for()
+    # In one go: while training goes on, a chart may be another element by the next call.
+    left, top, width, height = lab.page.evaluate(
+        """selector => {
+            const chart = document.querySelector(selector);
+            chart.scrollIntoView({block: "center", behavior: "instant"});
+            const box = chart.getBoundingClientRect();
+            return [box.x, box.y, box.width, box.height];
+        }""",
+        selector,
+    )
+    return left, top, width, height
 
 
 def drag(lab: LabPage, selector: str, path: tuple[tuple[float, float], ...]) -> None:
