@@ -76,7 +76,7 @@ def _map_option(shown: tuple[Summary, ...], data: Part, brushed: Lanes, lasso: b
     option = embedding_map.option(
         shown,
         names=items.class_names(data),
-        images=items.pictures(data, shown[0].points.item),
+        image=items.picture_of(data, "{@item}"),
         brushed=brushed,
         lasso=lasso,
     )

@@ -35,12 +35,21 @@ def names(part: Part) -> tuple[str, ...]:
     return tuple(named.get(k, "") for k in range(max(named, default=-1) + 1))
 
 
-def pictures(part: Part, items: np.ndarray) -> dict[int, str] | None:
-    """Addresses of the items' pictures; None where the set's own knobs are not the defaults, which alone are served."""
+def picture_of(part: Part, item: str) -> str | None:
+    """Address of the picture of an item, given by its number or by what will stand for it.
+
+    None where the set's own knobs are not the defaults, which alone are served.
+    """
     defaults = {knob.name: knob.default for knob in part_knobs("data", part.key)}
     if any(value != defaults[name] for name, value in _own(part)):
         return None
-    return {int(item): f"items/{part.key}/{int(item)}" for item in items}
+    return f"items/{part.key}/{item}"
+
+
+def pictures(part: Part, items: np.ndarray) -> dict[int, str] | None:
+    """Addresses of the items' pictures; None where there are none."""
+    found = {int(item): picture_of(part, str(int(item))) for item in items}
+    return {item: address for item, address in found.items() if address} or None
 
 
 @lru_cache(maxsize=4096)

@@ -191,6 +191,8 @@ def wire(rows: pd.DataFrame) -> pa.Table:
 
 
 def _packed(cells: pa.Array) -> pa.Array:
+    if pa.types.is_float64(cells.type):  # seven digits draw the same picture, and steps stay whole numbers
+        return cells.cast(pa.float32())
     if not pa.types.is_string(cells.type):
         return cells
     short: pa.Array = cells.dictionary_encode().cast(pa.dictionary(pa.int16(), pa.string()))
@@ -211,7 +213,7 @@ def freeze(chart: alt.TopLevelMixin, *, height: int = HEIGHT) -> dict[str, Any]:
     for key in ("datasets", "config"):
         spec.pop(key, None)
     _drop_data(spec)
-    _say_axes_once(spec, {})
+    _say_once(spec, {})
     # Else Vega words a description of every datum at every tick; on a canvas nothing reads it, and the panel's own
     # sentence and table say what the picture shows.
     spec["config"] = {"aria": False}
@@ -228,14 +230,16 @@ def _drop_data(view: dict[str, Any]) -> None:
         _drop_data(child)
 
 
-def _say_axes_once(view: dict[str, Any], said: dict[str, Any]) -> None:
-    """Layers share their axes and each names them: what repeats the first travels for nothing at every tick."""
+def _say_once(view: dict[str, Any], said: dict[tuple[str, str], Any]) -> None:
+    """Layers share axes and scales, and each names them: what repeats the first need not travel at every tick."""
     for channel, about in view.get("encoding", {}).items():
-        axis = about.get("axis") if isinstance(about, dict) else None
-        if axis and said.setdefault(channel, axis) == axis and said[channel] is not axis:
-            del about["axis"]
+        for guide in ("axis", "scale"):
+            own = about.get(guide) if isinstance(about, dict) else None
+            first = said.setdefault((channel, guide), own) if own else None
+            if own and first == own and first is not own:
+                del about[guide]
     for child in view.get("layer", ()):
-        _say_axes_once(child, said)
+        _say_once(child, said)
 
 
 def thaw(spec: dict[str, Any], rows: pd.DataFrame) -> alt.LayerChart:

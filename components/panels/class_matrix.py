@@ -61,7 +61,7 @@ def spec(*, gradient: bool = False) -> dict[str, Any]:
         x=alt.X("x1:Q", **quiet), x2="x2:Q", y=alt.Y("top:Q", **quiet), y2="y2:Q", color=colour,
         tooltip=[
             alt.Tooltip("lane:N", title="lane"), alt.Tooltip("row:N", title="anchors"),
-            alt.Tooltip("candidate:N", title="candidates"), alt.Tooltip("value:Q", title=title),
+            alt.Tooltip("candidate:N", title="candidates"), alt.Tooltip("value:Q", title=title, format=".3~g"),
         ],
     )  # fmt: skip
     place = {"x": alt.X("x:Q", **quiet), "y": alt.Y("y:Q", **quiet), "text": "label:N"}

@@ -24,8 +24,8 @@ HELP = (
     "Trustworthiness says how many neighbours on the map are neighbours in the embedding too: 1 is all of them, so "
     "read little into a map far below."
 )
-SPEC_OPTIONS = ("lanes", "images")
-COLUMNS = ("x", "y", "class", "item", "image")
+SPEC_OPTIONS = ("lanes", "image")
+COLUMNS = ("x", "y", "class", "item")
 _SEEN, _UNSEEN = "circle", "diamond"
 _SIZES = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.4, 8.0)  # frames grow in steps, so that they rest between them
 
@@ -38,14 +38,14 @@ Frame = tuple[float, float, float, float]  # x from, x to, y from, y to
 
 
 @lru_cache
-def spec(*, lanes: int = 1, images: bool = False) -> dict[str, Any]:
+def spec(*, lanes: int = 1, image: str | None = None) -> dict[str, Any]:
     """ECharts option for so many lanes, without data, frames and names; do not change it, `option` copies it.
 
     Series come in pairs, seen before unseen, each with a dataset of its own, so that a selection's index is a row.
-    images: the tooltip shows the dataset's column `image`, a data URI or an address. Streamlit puts the value of
-    {@column} into the tooltip's HTML, with its special characters escaped: no JavaScript is needed.
+    image: the address of an item's picture, {@item} in the place of its number; the tooltip shows it. Streamlit puts
+    the value of {@column} into the tooltip's HTML, with its special characters escaped: no JavaScript is needed.
     """
-    picture = '<img src="{@image}" alt="" height="48" style="image-rendering:pixelated"/><br/>' if images else ""
+    picture = f'<img src="{image}" alt="" height="48" style="image-rendering:pixelated"/><br/>' if image else ""
     series = [
         {
             "type": "scatter", "xAxisIndex": lane, "yAxisIndex": lane, "datasetIndex": 2 * lane + k, "symbol": symbol,
@@ -98,19 +98,19 @@ def option(
     given: Given,
     *,
     frames: Sequence[Frame | None] = (),
-    images: Mapping[int, str] | None = None,
+    image: str | None = None,
     names: Mapping[int, str] | None = None,
     brushed: brush.Lanes = (),
     lasso: bool = False,
 ) -> dict[str, Any]:
     """The whole ECharts option of this moment: `spec` with data frames as datasets.
 
-    frames: fixed axes by lane; without, a square that grows in steps. images: address or data URI by item; they travel
-    with every tick, so give addresses, or give data URIs at rest only. names: class names by label.
+    frames: fixed axes by lane; without, a square that grows in steps. image: the address of an item's picture, as in
+    `spec`, so that no picture travels with a tick. names: class names by label.
     brushed: what each lane shows of a brush, its pairs as lines. lasso: with the tools to draw around items.
     """
     lanes = summaries(given)
-    chosen = deepcopy(spec(lanes=len(lanes), images=images is not None))
+    chosen = deepcopy(spec(lanes=len(lanes), image=image))
     for index, lane in enumerate(lanes):
         fixed = frames[index] if index < len(frames) else None
         left, right, low, high = fixed or frame(lane.points)
@@ -120,7 +120,7 @@ def option(
             "text": theme.short(index, lane.label, 26),
             "subtext": brush.lines_said(brush.of_lane(brushed, index)) or badge(lane),
         }
-    tables = [_rows_of(lane.points, images, names) for lane in lanes]
+    tables = [_rows_of(lane.points, names) for lane in lanes]
     halves = [
         (table[seen], table[~seen])
         for table, seen in ((t, lane.points.seen) for t, lane in zip(tables, lanes, strict=True))
@@ -159,8 +159,8 @@ def class_name(label: int, names: Mapping[int, str] | None = None) -> str:
     return (names or {}).get(label, str(label))
 
 
-def _rows_of(points: Points, images: Mapping[int, str] | None, names: Mapping[int, str] | None) -> pd.DataFrame:
-    """Columns COLUMNS, image only if there are any; numbers in the smallest type that holds them."""
+def _rows_of(points: Points, names: Mapping[int, str] | None) -> pd.DataFrame:
+    """Columns COLUMNS; numbers in the smallest type that holds them."""
     xy = np.round(np.asarray(points.xy, np.float32), 4)
     table = {
         "x": pd.Series(np.where(np.isfinite(xy[:, 0]), xy[:, 0], np.nan), dtype=np.float32),
@@ -168,8 +168,6 @@ def _rows_of(points: Points, images: Mapping[int, str] | None, names: Mapping[in
         "class": pd.Categorical([class_name(int(label), names) for label in points.y]),
         "item": np.asarray(points.item, np.int16 if np.max(points.item, initial=0) < 2**15 else np.int32),
     }
-    if images is not None:
-        table["image"] = [images.get(int(item), "") for item in points.item]
     return pd.DataFrame(table)
 
 

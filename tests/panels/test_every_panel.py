@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from types import ModuleType
 from typing import Any
 
@@ -146,3 +147,26 @@ def test_rows_round_to_five_digits_and_keep_whole_numbers() -> None:
     frame = theme.finite(pd.DataFrame({"a": [1.23456789, -0.000123456789], "b": [1, 2]}))
     np.testing.assert_allclose(frame["a"].to_numpy(float), [1.2346, -0.00012346], rtol=1e-12)
     assert frame["b"].tolist() == [1, 2]
+
+
+@panels
+def test_what_is_said_once_draws_what_is_said_in_every_layer(
+    panel: ModuleType, looks: dict[str, Any], more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once = panel.spec(**looks)
+    monkeypatch.setattr(theme, "_say_once", lambda spec, said: None)
+    panel.spec.cache_clear()
+    every = panel.spec(**looks)
+    panel.spec.cache_clear()
+    data = {"width": 420, "data": {"values": panel.rows(four(), **looks, **more).to_dict(orient="records")}}
+    drawn = [vl_convert.vegalite_to_svg({**spec, **data}) for spec in (once, every)]
+    assert re.sub(r"clip\d+", "", drawn[0]) == re.sub(r"clip\d+", "", drawn[1])  # clips are counted through
+    assert len(json.dumps(once)) < len(json.dumps(every))
+
+
+@panels
+def test_numbers_travel_with_seven_digits(panel: ModuleType, looks: dict[str, Any], more: dict[str, Any]) -> None:
+    rows = panel.rows(four(), **looks, **more)
+    for name, column in zip(rows.columns, theme.wire(rows).columns, strict=True):
+        found, given = column.to_pylist(), rows[name].tolist()
+        assert all(a == b or a == pytest.approx(b, rel=1e-6, abs=1e-30) for a, b in zip(found, given, strict=True))

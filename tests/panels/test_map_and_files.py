@@ -67,18 +67,17 @@ def test_map_frame_by_hand() -> None:
 
 
 def test_map_does_not_touch_the_cached_spec() -> None:
-    before = json.dumps(embedding_map.spec(lanes=2, images=False))
+    before = json.dumps(embedding_map.spec(lanes=2, image=None))
     embedding_map.option([summary(), start()], names={1: "one"})
-    assert json.dumps(embedding_map.spec(lanes=2, images=False)) == before
+    assert json.dumps(embedding_map.spec(lanes=2, image=None)) == before
     assert "dataset" not in embedding_map.spec(lanes=2)
 
 
-def test_map_shows_pictures_from_a_column() -> None:
-    uris = {int(item): f"data:image/png;base64,{item}" for item in summary().points.item}
-    option = embedding_map.option([summary()], images=uris)
-    assert option["dataset"][0]["source"]["image"].iloc[0] == "data:image/png;base64,1000"
-    assert '<img src="{@image}"' in option["tooltip"]["formatter"]
-    assert "image" not in embedding_map.option([summary()])["dataset"][0]["source"]
+def test_map_shows_the_picture_at_the_address_of_an_item() -> None:
+    option = embedding_map.option([summary()], image="items/digits/{@item}")
+    assert '<img src="items/digits/{@item}"' in option["tooltip"]["formatter"]
+    assert list(option["dataset"][0]["source"]) == ["x", "y", "class", "item"]
+    assert "img" not in embedding_map.option([summary()])["tooltip"]["formatter"]
 
 
 @pytest.mark.parametrize("given", [[], [unknown()], four()])
