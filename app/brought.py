@@ -101,6 +101,24 @@ def findings(told: Mapping[str, Any]) -> list[str]:
     return [*lines, *(_metric(metric) for metric in told["metrics"]), *timeline(told["timeline"])]
 
 
+def edits(told: Mapping[str, Any]) -> list[str]:
+    """Lines of the edits of a head: every selection with its accuracy before and after."""
+    lines = [
+        f"Head pruned to {told['kept']} of {told['of']} dimensions: fidelity {_figure(told['fidelity'])}, "
+        f"{_figure(told['correlated'])} of the mass of its components correlated."
+    ]
+    lines += [f"  {row['name']}: accuracy {_figure(row['accuracy'])}" for row in told["pruned"]]
+    lines.append(f"Class {told['forget']} unlearnt:")
+    return lines + [
+        f"  {row['name']}: other classes {_figure(row['accuracy'])}, that class {_figure(row['forgotten'])}"
+        for row in told["unlearnt"]
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "not defined" if value is None else f"{value:.3f}"
+
+
 def timeline(told: Sequence[Mapping[str, Any]]) -> list[str]:
     """A table of checkpoints, oldest first: their main numbers, a star at the best of each, and their findings."""
     if not told:

@@ -59,6 +59,11 @@ class Shown:
 
 @lru_cache(maxsize=32)
 def shown(selection: Selection, looks: tuple[Look | None, ...]) -> Shown:
+    """`found`, remembered for as long as a board ticks with the same brush."""
+    return found(selection, looks)
+
+
+def found(selection: Selection, looks: tuple[Look | None, ...]) -> Shown:
     """Find the pairs, lane by lane; raises ValueError, with one sentence, if the home lane is not there."""
     kept: dict[str, Sequence[Look]] = {theme.letter(k): [look] for k, look in enumerate(looks) if look is not None}
     origin = home(selection, kept)

@@ -14,7 +14,7 @@ from models.engine.history import nearest, shown_at
 from models.training.config import RunConfig
 
 LIVE = -1  # the right end of the slider: the latest step, as it comes
-FRESH_S = 2.0  # new steps join the slider no more often than this, so that it keeps still under a hand
+FRESH_S = 2.0  # new steps join the slider of a board that trains no more often, so that it keeps still under a hand
 
 
 @dataclass
@@ -29,9 +29,10 @@ class Clock:
     renewed: float = -FRESH_S
     began: tuple[float, int] = field(default=(0.0, 0))  # when play back began, and at which of the offered
 
-    def offer(self, steps: Sequence[int], now: float) -> None:
+    def offer(self, steps: Sequence[int], now: float, moving: bool = True) -> None:
         """Take in the steps that are kept now; while the cursor stands at one, the slider stays as it is."""
-        if self.offered and (self.at is not None or now - self.renewed < FRESH_S):
+        early = moving and now - self.renewed < FRESH_S
+        if self.offered and (self.at is not None or early):
             return
         self.offered, self.renewed = tuple(steps), now
 

@@ -8,14 +8,19 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from app import startup
+from app import brushing, startup
+from models import limited
+from models.checkpoint import timeline
+from models.checkpoint.looks import look_of
 from models.checkpoint.material import Material
 from models.checkpoint.result import Result, facts
+from models.diagnostics.look import Look
 from models.engine import diagnosing
 from models.reading.company import check_comparison
 from models.reading.doors import Brought, Request, bring
 from models.reading.material import material_of
 from models.reading.refused import PAGE
+from models.selection import Selection
 from models.settings import Settings
 from models.spec import Value
 
@@ -58,6 +63,9 @@ class Case:
         self.measured: Asked | None = None  # what the result was asked with
         self.problem = ""
         self.cancelled = False
+        self._looks: dict[tuple[int, int], Look] = {}  # of one result: its id, and the place of a view
+        self._brushed: tuple[Any, brushing.Shown] | None = None  # the last brush, and what it was asked with
+        self._family = limited.Family()  # processes that read the files
         self._future: Any = None
         self._topic = ""
         self._reader = Thread(target=self._read, name="diagnose-read", daemon=True)
@@ -103,9 +111,35 @@ class Case:
             diagnosing.measure, self.kept, self.against, asked.loss, dict(asked.knobs), self._topic
         )
 
+    def materials(self) -> tuple[Material, ...]:
+        """What the views of a result are of, in their order."""
+        assert self.material is not None
+        order = timeline.in_order([other.name for other in self.against])
+        return self.material, *(self.against[place] for place in order)
+
+    def look(self, place: int) -> Look:
+        """What answers a brush of one view; kept until there is another result. Raises ValueError without labels."""
+        assert self.result is not None
+        key = id(self.result), place
+        if key not in self._looks:
+            self._looks = {old: look for old, look in self._looks.items() if old[0] == key[0]}
+            loss = self.result.told["loss"] or {"key": "", "knobs": {}}
+            self._looks[key] = look_of(
+                self.materials()[place], self.result.views[place], loss["key"], dict(loss["knobs"])
+            )
+        return self._looks[key]
+
+    def brushed(self, selection: Selection, places: Sequence[int]) -> brushing.Shown:
+        """The pairs of a brush in these views; raises ValueError, with one sentence, if they cannot be told."""
+        key = selection, id(self.result), tuple(places)
+        if self._brushed is None or self._brushed[0] != key:
+            self._brushed = key, brushing.found(selection, tuple(map(self.look, places)))
+        return self._brushed[1]
+
     def cancel(self) -> None:
-        """Stop; what has been shown stays."""
+        """Stop, and end the processes that read; what has been shown stays."""
         self.cancelled = True
+        self._family.end()
         self._drop()
 
     def _drop(self) -> None:
@@ -118,7 +152,8 @@ class Case:
         folder = Settings.from_environment().folder("uploads") / self.key
         try:
             folder.mkdir(mode=0o700)
-            self.brought, self.against = self._bring(folder)
+            with limited.belonging_to(self._family):
+                self.brought, self.against = self._bring(folder)
             found = material_of(self.brought)
             if found is None or self.cancelled:
                 return
@@ -126,7 +161,7 @@ class Case:
             self.material = found
             self.measure(self.asked)
         except (ValueError, OSError) as error:
-            self.problem = str(error)
+            self.problem = "" if self.cancelled else str(error)  # a process that was ended says that it broke
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -156,19 +191,3 @@ def _written(folder: Path, name: str, content: bytes) -> Path:
     path = folder / (plain.lstrip(".") or "file")
     path.write_bytes(content)
     return path
-
-
-def advised(finding: Mapping[str, Any], asked: Asked, ends: Sequence[float]) -> dict[str, Any] | None:
-    """What to change to try a finding's advice: {"knobs": ...} or {"masked": pairs}; None where nothing can be tried.
-
-    ends: lowest and highest temperature that the loss takes.
-    """
-    if asked.loss is None:
-        return None
-    temperature = dict(asked.knobs).get("temperature")
-    if finding["key"] in ("likely_false_negatives", "same_item_both") and finding["pairs"]:
-        return {"masked": finding["pairs"]}
-    factor = {"temperature_low": 2.0, "temperature_high": 0.5}.get(finding["key"])
-    if factor is None or not isinstance(temperature, float):
-        return None
-    return {"knobs": {"temperature": min(max(temperature * factor, ends[0]), ends[1])}}

@@ -6,6 +6,7 @@ from models.training.config import RunConfig
 
 STATUSES = ("verified", "partly", "unverified")
 SHOWS, NOT_HERE = "shows", "does not show here"
+Answer = float | str | tuple[float, ...]  # to a question: a number, the name of a run, or the heights of a curve
 RELATIONS = (">", "<", "~")  # ~: nearer than `within`
 LOCKS = ("lab", "live", "notebook", "what-if")  # what stays shut until every question is answered
 
@@ -20,7 +21,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked before the run: a number within [low, high], or which of the runs has the highest measure."""
+    """What is asked before the run: a number within [low, high], a curve of them over steps, or a choice.
+
+    A choice is among the runs: which has the highest measure. A curve has a height at each of `steps`.
+    """
 
     name: str
     text: str
@@ -29,6 +33,12 @@ class Question:
     low: float = 0.0
     high: float = 1.0
     near: float = 0.0  # how far from what was measured still counts as near, besides the spread over seeds
+    steps: tuple[int, ...] = ()  # of a curve: where it is drawn, and compared with what the run logged there
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What has to be measured to grade it: of a curve the measure as it was logged at each of its steps."""
+        return tuple(f"{self.measure}@{step}" for step in self.steps) or (self.measure,)
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,8 @@ class Lesson:
     @property
     def measures(self) -> tuple[str, ...]:
         """Every measure that a claim or a question reads."""
-        return tuple(dict.fromkeys([c.measure for c in self.claims] + [q.measure for q in self.questions]))
+        asked = [measure for question in self.questions for measure in question.measures]
+        return tuple(dict.fromkeys([claim.measure for claim in self.claims] + asked))
 
     def side_by_side(self) -> tuple[Run, ...]:
         """The runs that the lab can train beside the first: its lanes share all but the loss and its methods."""

@@ -27,9 +27,11 @@ from app.lesson import (
 )
 from models.diagnostics import readings
 from models.training.config import RunConfig, part_knobs
+from models.training.trace import Trace
 
 FOLDER = Path(__file__).parent / "lessons"
 MIN_SEEDS = 3
+MIN_HEIGHTS, MAX_HEIGHTS = 3, 8  # of a curve that is drawn: more handles would lie on each other on a phone
 _NAME = re.compile(r"(\d\d)_([a-z0-9-]+)\.md")
 _PLACE = re.compile(r"^\[\[(panel|question|what-if|run)(?::\s*([\w-]+))?\]\]$", re.MULTILINE)
 _FENCE = "+++\n"
@@ -115,7 +117,7 @@ def parse(text: str, file: str, number: int, slug: str) -> Lesson:
         panels=head.names("panels", PANELS),
         locked=head.names("locked", LOCKS, []),
         runs=runs,
-        questions=_each(head, "question", lambda table: _question(table, names)),
+        questions=_each(head, "question", lambda table: _question(table, runs)),
         claims=_each(head, "claim", lambda table: _claim(table, names)),
         body=_body(rest[1]),
     )
@@ -157,15 +159,32 @@ def _runs(head: _Table) -> tuple[Run, ...]:
     return runs
 
 
-def _question(table: _Table, runs: tuple[str, ...]) -> Question:
+def _question(table: _Table, runs: tuple[Run, ...]) -> Question:
     asked = Question(table.text("name"), table.text("text"), table.measure())
-    if "run" not in table.given:
+    if "run" not in table.given and "steps" not in table.given:
         return asked
     low, high = table.number("low"), table.number("high")
     if not low < high:
         raise table.wrong("high", f"more than low ({low:g})")
     near = float(table.take("near", "a number above 0", lambda v: _number(v) and v > 0))
-    return replace(asked, run=table.choice("run", runs), low=low, high=high, near=near)
+    run = table.choice("run", tuple(run.name for run in runs))
+    return replace(asked, run=run, low=low, high=high, near=near, steps=_curve(table, runs[0].config.steps))
+
+
+def _curve(table: _Table, end: int) -> tuple[int, ...]:
+    """The steps at which a curve is drawn; empty where a number is asked for."""
+    if "steps" not in table.given:
+        return ()
+    if table.given["measure"] not in readings.LOGGED:
+        raise table.wrong("measure", f"one that runs log over steps ({', '.join(readings.LOGGED)}) beside steps")
+    due = [step for step in range(end) if Trace().due(step)]
+
+    def fits(value: Any) -> bool:
+        rising = isinstance(value, list) and all(type(step) is int for step in value) and value == sorted(set(value))
+        return rising and MIN_HEIGHTS <= len(value) <= MAX_HEIGHTS and set(value) <= set(due)
+
+    allowed = f"a rising list of {MIN_HEIGHTS} to {MAX_HEIGHTS} steps at which a run of {end} logs"
+    return tuple(table.take("steps", f"{allowed} ({', '.join(map(str, due))})", fits))
 
 
 def _claim(table: _Table, runs: tuple[str, ...]) -> Claim:

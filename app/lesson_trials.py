@@ -136,20 +136,28 @@ def keep_replay(folder: Path, lesson: Lesson, frames: Sequence[Summary]) -> None
     """Write the recording of a lesson."""
     path = replay_path(folder, lesson)
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_summaries(path, [lean(frame, classes="classes" in lesson.panels) for frame in frames])
+    save_summaries(path, [lean(frame, lesson.panels) for frame in frames])
 
 
-def lean(frame: Summary, *, classes: bool) -> Summary:
+def lean(frame: Summary, panels: Sequence[str]) -> Summary:
     """Without what no lesson draws: the heat map, the curve of unseen classes, and the replicates behind intervals.
 
-    classes: keep the matrix of classes, for a lesson with that panel.
+    Of the points, the matrix of classes and the ROC curves only what the panels of the lesson draw.
     """
     none = np.empty(0, np.float32)
-    unseen, weights = frame.roc_unseen, frame.weights
+    unseen, weights, margins, points = frame.roc_unseen, frame.weights, frame.margins, frame.points
+    roc = replace(frame.roc, replicates=none)
+    if "map" not in panels:
+        points = replace(points, xy=points.xy[:0], y=points.y[:0], item=points.item[:0], seen=points.seen[:0])
+    if "roc" not in panels:
+        roc = replace(roc, fpr=none, tpr=none, threshold=none)
+        margins = margins and replace(margins, tpr=margins.tpr[:0])
     return replace(
         frame,
-        classes=frame.classes if classes else None,
-        roc=replace(frame.roc, replicates=none),
+        classes=frame.classes if "classes" in panels else None,
+        points=points,
+        margins=margins,
+        roc=roc,
         roc_unseen=unseen and replace(unseen, fpr=none, tpr=none, threshold=none, replicates=none),
         weights=weights and replace(weights, heat=np.empty((0, 0), np.float32), heat_class=none.astype(np.int64)),
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 from streamlit.runtime import exists, get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from app.address import Setup, default_setup, from_query, to_query
 from app.clock import Clock
@@ -15,7 +16,7 @@ from app.files import ticket
 from app.own_data import Upload
 from models.examine import Report
 
-_PAGE = "page"
+_PAGE, _DUE = "page", "due-"
 CROWD_S = 5.0  # whoever has not drawn for so long is not counted
 ECHO_S = 3.0  # an echo comes as late as this on a busy machine
 MESSAGE_S = 15.0  # a refusal stands on the page so long
@@ -35,6 +36,8 @@ class PageState:
     refused: float = 0.0  # and when
     speed: float | None = None  # steps a second of a board to come; None: as fast as it goes
     drive: str = ""  # the button that stands on the page: Play or Pause
+    seen: tuple[object, ...] = ()  # the moments of the lanes that were drawn last
+    values: dict[str | int, Any] = field(default_factory=dict)  # of the controls, at the last tick
     draws: int = 0  # how often the panels were drawn: the first times not all at once
     ticket: str = field(default_factory=ticket)  # names the files that this session may fetch
     choices: dict[str, Any] = field(default_factory=dict)  # of controls that are not always drawn
@@ -180,16 +183,35 @@ def fresh(key: str) -> bool:
     return now - echoes.pop(key, -ECHO_S) >= ECHO_S
 
 
-def ticks() -> None:
-    """Called by the fragments that tick, so that `fresh` knows them."""
+def ticks() -> bool:
+    """Called by the fragments that tick, so that `fresh` knows them; True if this one runs by itself."""
     context = get_script_run_ctx()
-    if context is not None and context.fragment_ids_this_run and len(context.fragment_ids_this_run) == 1:
-        page().ticking.update(context.fragment_ids_this_run)
+    alone = context is not None and len(context.fragment_ids_this_run or ()) == 1
+    if context is not None and alone:
+        page().ticking.update(context.fragment_ids_this_run or ())
+    return alone
+
+
+def touched() -> bool:
+    """True if a control of the page has another value than at the last call."""
+    values = {key: value for key, value in st.session_state.items() if key != _PAGE and not str(key).startswith(_DUE)}
+    before, page().values = page().values, values
+    return values != before
+
+
+def asked_again() -> bool:
+    """True while another run waits for this one to end.
+
+    Streamlit lets a press of a fragment cut no other run short, and tells of it nowhere else.
+    """
+    context = get_script_run_ctx()
+    requests = None if context is None else context.script_requests
+    return requests is not None and requests._state is ScriptRequestType.RERUN
 
 
 def due(key: str, seconds: float) -> bool:
     """True at most once in so many seconds, for things that a tick asks for."""
-    now, key = time.monotonic(), f"due-{key}"
+    now, key = time.monotonic(), f"{_DUE}{key}"
     if now - st.session_state.get(key, -seconds) < seconds:
         return False
     st.session_state[key] = now

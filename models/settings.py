@@ -38,7 +38,7 @@ class Settings:
     own_memory_mb: int = 2048  # that such a loss may use
     own_data_mb: int = 1024  # that data sets of one's own may take on disk, all together
     checkpoint_s: float = 2.0
-    summary_s: float = 0.5  # between two summaries of a lane that trains
+    summary_s: float = 0.45  # between two summaries of a lane that trains
     slice_s: float = 0.15  # training between two looks at the commands
 
     @classmethod

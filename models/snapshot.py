@@ -19,6 +19,8 @@ class Outputs:
     residual: np.ndarray | None  # (n,) prediction minus target, in the target's unit, where numbers are predicted
     grid: np.ndarray  # (k,) margins at which the theoretical curve is given; empty if there is none
     curve: np.ndarray  # (k,) signed weight of the item of median margin if it alone stood there, in measured units
+    moved: np.ndarray | None = None  # (3,) what the loss of the probe gains if every logit is doubled, raised by 1, or
+    # takes the other sign; None where its value means nothing, or the outputs are those of numbers or answers
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ import argparse
 import json
 import sys
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="run.json or a config of the lab: names the encoder")
     parser.add_argument("--proxies", metavar="FILE", help="class weights of a head such as ArcFace's, a row a class")
     parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
+    parser.add_argument("--neighbours", action="store_true", help="recall@1 among all items, however long it takes")
+    parser.add_argument("--keep", metavar="N", type=int, help="edit the head: prune it to N dimensions, no training")
+    parser.add_argument(
+        "--forget", metavar="CLASS", type=int, default=0, help="with --keep: the class unlearnt, from 0"
+    )
     parser.add_argument(
         "--out", metavar="DIR", help="a new or empty folder for diagnosis.json, report.html, notebook.ipynb"
     )
@@ -111,16 +118,62 @@ def _diagnosed(args: argparse.Namespace, knobs: dict[str, Any], found: Brought, 
 
     material, *against = [material_of(one) for one in (found, *others)]
     assert material is not None
+    tell = _progress()
     try:
-        made = diagnose(material, args.loss, knobs, args.sample, [other for other in against if other is not None])
+        others_read = [other for other in against if other is not None]
+        made = diagnose(material, args.loss, knobs, args.sample, others_read, tell)
     except ValueError as error:
         raise refused.Refused("E312", f"{error}.") from None
+    finally:
+        if tell is not None:
+            sys.stderr.write("\r\x1b[K")
+    made = _with_neighbours(args, material, made)
     told: dict[str, Any] = json.loads(made.to_json())
+    more: list[str] = []
+    if args.keep is not None:
+        told["edits"] = _edited(args, material)
+        more = brought.edits(told["edits"])
     if found.shapes is not None:
         told["model"] = brought.plain(found)["shapes"]
     fires = args.fail_on is not None and made.fires(args.fail_on)
     files = {} if args.out is None else _files(args, knobs, material, made)
-    return told, [*brought.words(found), *brought.findings(told)], fires, files
+    return told, [*brought.words(found), *brought.findings(told), *more], fires, files
+
+
+def _progress() -> Callable[[str, Any], None] | None:
+    """Tells on one line of a terminal how far it is; None where standard error is a file or a pipe."""
+    if not sys.stderr.isatty():
+        return None
+    # NumPy and what it needs: a refusal does not wait for it.
+    from models.checkpoint.progress import said
+
+    def tell(what: str, step: Any) -> None:
+        sys.stderr.write(f"\r\x1b[K{said(what, step)[0]}")
+        sys.stderr.flush()
+
+    return tell
+
+
+def _edited(args: argparse.Namespace, material: "Material") -> dict[str, Any]:
+    """The head with fewer dimensions and without a class; raises Refused without a head, or out of range."""
+    # As slow to import as `diagnose` itself.
+    from models.checkpoint.edits import edits
+
+    try:
+        return dict(edits(material, args.keep, args.forget).as_dict())
+    except ValueError as error:
+        raise refused.Refused("E312", f"--keep: {error}.") from None
+
+
+def _with_neighbours(args: argparse.Namespace, material: "Material", made: "Diagnosis") -> "Diagnosis":
+    """With recall@1 among all items, where that was asked for or takes seconds."""
+    # As slow to import as `diagnose` itself.
+    from models.checkpoint.near import among_all, quick
+    from models.checkpoint.sample import SAMPLE
+
+    if args.sample is not None or material.size <= SAMPLE or not (args.neighbours or quick(material)):
+        return made
+    return replace(made, metrics=(*made.metrics, *among_all(material)))
 
 
 def _files(args: argparse.Namespace, knobs: dict[str, Any], material: "Material", made: "Diagnosis") -> Files:

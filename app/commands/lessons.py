@@ -67,7 +67,9 @@ def _verify(folder: Path, known: "tuple[Lesson, ...]", chosen: "tuple[Lesson, ..
     if write:
         kept = {lesson.slug: found[lesson.slug] for lesson in known if lesson.slug in found}
         lesson_trials.save(folder / NUMBERS, kept)
-        (folder / TABLE).write_text(lesson_table.markdown(known, kept), encoding="utf-8")
+        # From the numbers as they were kept: rounded there, an interval may differ in its last digit.
+        told = lesson_table.markdown(known, lesson_trials.read(folder / NUMBERS))
+        (folder / TABLE).write_text(told, encoding="utf-8")
     return DONE if agreed else FAILED
 
 

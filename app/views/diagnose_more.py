@@ -1,6 +1,6 @@
 """Beside a diagnosis: advice tried out, all losses on the frozen embeddings, and two checkpoints compared."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isfinite
 from typing import Any
@@ -9,11 +9,15 @@ import streamlit as st
 
 from app import state
 from app.background import Answer, questions
-from app.diagnosing import Asked, Case, advised
+from app.diagnosing import Asked, Case
 from models.catalogue import find
+from models.checkpoint.advice import Proposal, advice
+from models.checkpoint.diagnosis import Metric
 from models.checkpoint.frozen import Frozen
 from models.checkpoint.result import Result
-from models.checkpoint.try_it import MEASURES, STEPS, Trial, way
+from models.checkpoint.sample import SAMPLE
+from models.checkpoint.try_it import STEPS, Trial
+from models.checkpoint.try_measures import MEASURES
 from models.engine import diagnosing
 
 POLL_S = 0.5
@@ -21,44 +25,43 @@ SHOWN = 20  # losses, pairs and items of a table
 
 
 def trial(case: Case, finding: Mapping[str, Any]) -> None:
-    """The button beside a piece of advice, and what came of pressing it."""
+    """A button beside each piece of advice that can be tried, what came of pressing it, and why the rest is not."""
     asked = case.measured or case.asked
-    change = advised(finding, asked, _ends(asked))
-    if change is None or case.material is None or case.material.labels is None:
+    if case.material is None:
         return
-    key = ("diagnose-trial", case.key, finding["key"], asked)
-    pressed = f"tried-{case.key}-{finding['key']}-{hash(asked)}"
+    found = advice(case.material, finding, asked.loss, dict(asked.knobs))
+    for one in found.proposals:
+        _proposal(case, asked, str(finding["key"]), one)
+    if found.why_not:
+        st.caption(found.why_not)
+
+
+def _proposal(case: Case, asked: Asked, finding: str, one: Proposal) -> None:
+    pressed = f"tried-{case.key}-{finding}-{one.key}-{hash(asked)}"
     if not state.get(pressed):
+        does = f"trains a small head on your embeddings both ways, {STEPS} steps, three seeds, the same batches"
         st.button(
-            "Test this",
-            key=f"try-{finding['key']}",
+            f"Test this: {one.says}",
+            key=f"try-{finding}-{one.key}",
             on_click=partial(state.put, pressed, True),
-            help=f"Trains a small head on your embeddings both ways, {STEPS} steps, three seeds, the same batches.",
+            help=f"{does[:1].upper()}{does[1:]}."
+            if one.advised.trained
+            else "Three splits of your items; no training.",
         )
         return
-    ways = _ways(asked, change)
-    _answered(
-        questions().ask(key, diagnosing.trial, lambda: (case.kept, *ways)),
+    st.markdown(f"**Tried: {one.says}**")
+    answered(
+        questions().ask(
+            ("diagnose-trial", case.key, finding, one.key, asked),
+            diagnosing.trial,
+            lambda: (case.kept, one.now, one.advised, one.measure),
+        ),
         _told,
-        "Training both ways, three seeds each",
+        "Both ways, three seeds each",
     )
 
 
-def _ends(asked: Asked) -> tuple[float, float]:
-    """Lowest and highest temperature of the loss; (0, 0) if it has none."""
-    knobs = () if asked.loss is None else find("losses", asked.loss).SPEC.knobs
-    found = [(float(knob.low), float(knob.high)) for knob in knobs if knob.name == "temperature"]
-    return found[0] if found else (0.0, 0.0)
-
-
-def _ways(asked: Asked, change: Mapping[str, Any]) -> tuple[Any, Any]:
-    assert asked.loss is not None
-    knobs = {name: value for name, value in asked.knobs if name != "batch"}
-    now = way(asked.loss, knobs)
-    return now, way(asked.loss, {**knobs, **change.get("knobs", {})}, change.get("masked"))
-
-
-def _answered(answer: Answer, show: Callable[[Any], None], doing: str) -> None:
+def answered(answer: Answer, show: Callable[[Any], object], doing: str) -> None:
     """Show an answer, or what is being done until it is there."""
     if answer.problem:
         st.error(answer.problem)
@@ -87,13 +90,15 @@ def _told(found: Trial) -> None:
     colour = {"confirmed": "green", "refuted": "red"}.get(found.outcome, "gray")
     by = found.verdict
     st.markdown(
-        f"Tried: :{colour}-badge[{found.outcome}] {MEASURES[found.measure]} {by.difference:+.4f} "
+        f":{colour}-badge[{found.outcome}] {MEASURES[found.measure]} {by.difference:+.4f} "
         f"({by.low:+.4f} to {by.high:+.4f}), advised minus now."
     )
-    st.caption(
-        "Of held-out items, three seeds, equal batches, 95 % interval; a head on your embeddings stands in for the "
-        "whole training."
-    )
+    if found.advised.trained:
+        told = "equal batches, 95 % interval; a head on your embeddings stands in for the whole training."
+        same = found.advised.balanced == found.now.balanced
+        st.caption(f"Of held-out items, three seeds, {told if same else told.removeprefix('equal batches, ')}")
+    else:
+        st.caption("Of held-out items, three splits, 95 % interval; nothing is trained.")
 
 
 def show(case: Case, result: Result) -> None:
@@ -104,6 +109,46 @@ def show(case: Case, result: Result) -> None:
         _standings(case)
 
 
+def rows_of(metrics: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Numbers of a diagnosis as rows of a table."""
+    return [
+        {
+            "number": one["name"],
+            "value": one["value"],
+            "low": one["low"],
+            "high": one["high"],
+            "over": one["scope"] if one["value"] is not None else one["why"],
+        }
+        for one in metrics
+    ]
+
+
+def neighbours(case: Case) -> None:
+    """recall@1 among all items, where the diagnosis has that of a sample."""
+    material = case.material
+    if material is None or material.labels is None or material.size <= SAMPLE:
+        return
+    pressed = f"neighbours-{case.key}"
+    if not state.get(pressed):
+        st.button(
+            f"recall@1 among all {material.size:,} items",
+            key="diagnose-neighbours",
+            on_click=partial(state.put, pressed, True),
+            help="Among the sampled items it is higher, as there are fewer to be mistaken for.",
+        )
+        return
+    key = ("diagnose-neighbours", case.key)
+    answered(
+        questions().ask(key, diagnosing.neighbours, lambda: (case.kept,)),
+        _near,
+        "Looking for the neighbours of every item",
+    )
+
+
+def _near(found: Sequence[Metric]) -> None:
+    st.dataframe(rows_of([one.as_dict() for one in found]), hide_index=True, key="diagnose-near")
+
+
 def _standings(case: Case) -> None:
     st.markdown("**All losses on your embeddings**, nothing trained")
     asked = case.measured or case.asked
@@ -112,7 +157,7 @@ def _standings(case: Case) -> None:
         st.button("Compare the losses", key="diagnose-standings", on_click=partial(state.put, pressed, True))
         return
     key = ("diagnose-standings", case.key, asked.loss)
-    _answered(
+    answered(
         questions().ask(key, diagnosing.standings, lambda: (case.kept, asked.loss)), _standing, "Asking every loss"
     )
 

@@ -1,28 +1,22 @@
 """What a diagnosis shows: findings beside the panels that prove them, numbers, files to keep, and what can be tried."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import streamlit as st
 
-from app import drawn, state
+from app import state
 from app.diagnosing import Case
 from app.repeat import Given, origin
-from app.report import MARKED, MODULES, loss_said, measured_said, options, report, shown_panels
+from app.report import loss_said, measured_said, report
 from app.report_notebook import report_notebook
-from app.views import diagnose_more, diagnose_timeline, lab_export
-from components.panels import embedding_map
+from app.views import diagnose_brush, diagnose_edits, diagnose_more, diagnose_panels, lab_export
 from models.checkpoint.result import Result
-from models.checkpoint.view import View
-from models.diagnostics.brushed import Brushed
 
-HELD = "diagnose-held"  # key of the finding that is marked
-HEIGHT = 300
 COLOURS = {"serious": "red", "warning": "orange", "info": "blue"}
 SEVERITY_HELP = "serious: do not use it so · warning: look at it · info: good to know"
 CONFIDENCE_HELP = "high: its interval lies beyond the threshold and all that the rule needs was given; low: a guess"
@@ -38,10 +32,12 @@ def show(case: Case, result: Result) -> None:
     with left:
         _findings(case, result)
     with right:
-        _panels(result)
+        diagnose_panels.show(case, result)
     _numbers(result)
+    diagnose_more.neighbours(case)
     _keep(case, result)
     diagnose_more.show(case, result)
+    diagnose_edits.section(case)
 
 
 def _findings(case: Case, result: Result) -> None:
@@ -66,13 +62,13 @@ def _finding(case: Case, one: Mapping[str, Any], result: Result) -> None:
     st.caption(f"{plain(measured_said(one))} · {one['confidence']} confidence", help=CONFIDENCE_HELP)
     st.markdown(f"**Do:** {plain(one['advice'])}")
     st.caption(f"What would change our mind: {plain(one['would_change'])}")
-    held = state.get(HELD) == one["key"]
+    held = state.get(diagnose_brush.HELD) == one["key"]
     if mark.brushed is not None:
         st.button(
             "Take the marks away" if held else "Mark on the panels",
             key=f"mark-{one['key']}",
             type="primary" if held else "secondary",
-            on_click=partial(state.put, HELD, None if held else one["key"]),
+            on_click=partial(_mark, case, result, one, held),
         )
     if not mark.listed:
         st.caption(mark.about)
@@ -82,71 +78,22 @@ def _finding(case: Case, one: Mapping[str, Any], result: Result) -> None:
     diagnose_more.trial(case, one)
 
 
+def _mark(case: Case, result: Result, one: Mapping[str, Any], held: bool) -> None:
+    """With labels a finding is one brush among others; without, its marks are all there is to show."""
+    if case.material is not None and case.material.labels is not None:
+        diagnose_brush.mark(case, result, one["key"], one["title"])
+    else:
+        state.put(diagnose_brush.HELD, None if held else one["key"])
+
+
 def plain(text: str) -> str:
     """Text of a finding as Markdown that shows it as it is: names in it are the user's."""
     return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>#|$~:" else letter for letter in text)
 
 
-def _panels(result: Result) -> None:
-    views = diagnose_timeline.cursor(result)
-    brushed = _held(result) if views[0] is result.views[0] else None  # findings are those of the first
-    if brushed is not None:
-        st.caption(f"Marked: {brushed.pairs:,} pairs, {brushed.share_of_pairs:.2%} of all that were looked at.")
-    with st.grid(2, min_column_width=320, border=True, key="diagnose-grid"):
-        for name in shown_panels(result):
-            with st.container(key=f"panel-{name}"):
-                st.markdown(f"**{MODULES[name].TITLE}**", help=MODULES[name].HELP)
-                _panel(name, result, views, brushed)
-    for name, why in result.views[0].absent.items():
-        st.caption(f"{MODULES[name].TITLE if name in MODULES else 'Curves over steps'}: {why}")
-
-
-def _held(result: Result) -> Brushed | None:
-    found = result.marks.get(str(state.get(HELD)))
-    return None if found is None else found.brushed
-
-
-def _panel(name: str, result: Result, views: Sequence[View], brushed: Brushed | None) -> None:
-    shown = [view.summary for view in views]
-    panel = MODULES[name]
-    if name == "embedding_map":
-        st.echarts_chart(_map(result, views, brushed), key="chart-map", height=HEIGHT, alt=panel.sentence(shown))
-        return
-    marked = {"brushed": (brushed,)} if name in MARKED and brushed is not None else {}
-    st.vega_lite_chart(
-        drawn.rows(panel, shown, {**options(name, result), **marked}),
-        panel.spec(),
-        key=f"chart-{name}",
-        alt=panel.TITLE,
-        width="stretch",
-    )
-    st.caption(panel.sentence(shown))
-
-
-def _map(result: Result, views: Sequence[View], brushed: Brushed | None) -> dict[str, Any]:
-    """The lab's live map: pairs of a finding as lines."""
-    option = embedding_map.option(
-        [view.summary for view in views],
-        names=dict(enumerate(result.classes)) or None,
-        brushed=() if brushed is None else (brushed,),
-    )
-    for dataset in option["dataset"]:
-        dataset["source"] = pa.Table.from_pandas(dataset["source"], preserve_index=False)
-    return option
-
-
 def _numbers(result: Result) -> None:
     with st.expander("All numbers"):
-        rows = [
-            {
-                "number": one["name"],
-                "value": one["value"],
-                "low": one["low"],
-                "high": one["high"],
-                "over": one["scope"] if one["value"] is not None else one["why"],
-            }
-            for one in result.told["metrics"]
-        ]
+        rows = diagnose_more.rows_of(result.told["metrics"])
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="diagnose-numbers")
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import pacing, state
 from app.address import DEFAULT_PANELS, MAX_LANES, PANELS
 from app.live import Lab
 from app.view import LaneView, View, knobs_now, lane_name, loss_knobs, loss_now, loss_spec
@@ -21,6 +22,7 @@ from app.views import (
     lab_panels,
     lab_radar,
     lab_slow,
+    lab_style,
 )
 from components import theme
 from components.widgets.knobs import knob_widget
@@ -29,37 +31,7 @@ from models.custom import REGISTER
 from models.engine import forks
 from models.spec import Value
 
-TICK_PLAYING, TICK_RESTING = 0.4, 2.0  # seconds between two looks at the board, a little oftener than it changes
-CROWD, TICK_CROWDED = 12, 1.0  # more sessions than this share one processor better at half the pace
 SPEEDS = {"1 step/s": 1.0, "5 steps/s": 5.0, "20 steps/s": 20.0, "100 steps/s": 100.0, "full speed": None}
-STYLE = """
-.stMainBlockContainer { padding-top: 1.6rem; padding-bottom: 2rem; }
-.journeys { display: flex; gap: 1rem; flex-wrap: wrap; font-size: 0.875rem; }
-.journeys a { color: inherit; text-decoration: underline; }
-/* The first charts are to be seen without scrolling. */
-.stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
-.stVerticalBlock:has(> .stLayoutWrapper .st-key-grid) { gap: 0.5rem; }
-[class*="st-key-lane-"] { gap: 0.25rem; padding: 0.5rem 0.9rem; }
-.stAppHeader { background: transparent; pointer-events: none; height: 2rem; }
-.stAppHeader button { pointer-events: auto; }
-.st-key-numbers, .st-key-confusion { overflow-x: auto; }
-.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-.st-key-grid [data-testid="stHtml"]:has(.spoken) { position: absolute; }
-.st-key-numbers table { font-size: 0.85rem; }
-.st-key-confusion table { font-size: 0.75rem; }
-.st-key-confusion td, .st-key-confusion th { padding: 0.15rem 0.35rem; }
-/* The page ticks twice a second: that a script runs is not news. A lost connection is, and still shows. */
-[data-testid="stStatusWidget"]:has([data-testid^="stStatusWidgetRunning"]) { visibility: hidden; }
-.files { display: flex; gap: 0.5rem; flex-wrap: wrap; margin: 0; }
-.files .file { border: 1px solid rgba(128, 128, 128, 0.6); border-radius: 0.5rem; padding: 0.3rem 0.7rem; }
-.files .file { color: inherit; text-decoration: none; }
-.files .file:hover, .files .file:focus-visible { border-color: #3457d5; text-decoration: underline; }
-/* Contrast of 4.5 and more in both themes: the dark one's primary colour is for text, white does not suit it. */
-.stButton button[kind="primary"] { background-color: #3457d5; border-color: #3457d5; }
-.stButton kbd { opacity: 1; }
-@media (max-width: 640px) { .st-key-clock > .st-key-cursor { flex: 1 0 100%; } }
-[data-testid="stCaptionContainer"] { opacity: 0.8; }
-"""
 JOURNEYS = (  # a click from a result each; the third is the page itself
     '<nav class="journeys"><a href="lessons?lesson=what-temperature-does" target="_self">What does temperature do?</a> '
     '<a href="diagnose?sample=embeddings" target="_self">Is my checkpoint sick?</a></nav>'
@@ -78,13 +50,12 @@ def page() -> None:
     _lanes(lab, view)
     lab_slow.section(lab, view)
     lab_radar.section(lab, view)
-    _live(lab, _pace(lab, view))
-    _watch(lab, view)
+    _live(lab, view)
     state.publish(lab.setup(), lab.page.board)
 
 
 def _header(view: View) -> None:
-    st.html(f"<style>{STYLE}</style>")
+    st.html(f"<style>{lab_style.STYLE}</style>")
     with st.container(horizontal=True, vertical_alignment="bottom", key="header"):
         st.markdown("### Loss Lab")
         if view.live:
@@ -97,16 +68,16 @@ def _header(view: View) -> None:
 def _toolbar(lab: Lab, view: View) -> None:
     with st.container(horizontal=True, key="toolbar", vertical_alignment="bottom"):
         _drive(lab)
-        with st.popover("Data", help="Which items are embedded, and how they are spoiled."):
+        with _popover("Data", "Which items are embedded, and how they are spoiled."):
             lab_forms.data(lab)
-        with st.popover("Training", help="Encoder, optimiser, batches, seed."):
+        with _popover("Training", "Encoder, optimiser, batches, seed."):
             lab_forms.training(lab)
         if REGISTER.allowed:
-            with st.popover("Your own loss", help="Write a loss, have it examined, race it."):
+            with _popover("Your own loss", "Write a loss, have it examined, race it."):
                 lab_own.form(lab, view)
-        with st.popover("Speed and stop", help="How fast to train and when to stop."):
+        with _popover("Speed and stop", "How fast to train and when to stop."):
             lab_forms.pace(lab, SPEEDS)
-        with st.popover("Panels", help="Which panels to show."):
+        with _popover("Panels", "Which panels to show."):
             st.pills(
                 "Panels",
                 PANELS,
@@ -116,10 +87,20 @@ def _toolbar(lab: Lab, view: View) -> None:
                 key=_panels_key(lab),
                 on_change=partial(_choose_panels, lab),
             )
-        with st.popover("Share and save", help="A link that restores all this, the config, the numbers."):
+        with _popover("Share and save", "A link that restores all this, the config, the numbers."):
             lab_forms.share(lab, view)
         lab_slow.switch()
         lab_radar.switch()
+
+
+def _popover(label: str, about: str) -> Any:
+    """A button and what is behind it.
+
+    It tells what it is for when it is open: a browser draws a button with a tooltip twice, at every tick.
+    """
+    popover = st.popover(label)
+    popover.caption(about)
+    return popover
 
 
 def _drive(lab: Lab) -> None:
@@ -138,11 +119,9 @@ def _buttons(lab: Lab, view: View) -> None:
     name, icon = ("Pause", ":material/pause:") if view.live and view.playing else ("Play", ":material/play_arrow:")
     lab.page.drive = name
     st.button(name, key=name.lower(), type="primary", icon=icon, shortcut="Space", on_click=partial(_press, lab, name))
-    st.button("Step", key="step", shortcut="Right", on_click=lab.step, help="Train one step and stop.")
-    st.button(
-        "Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20), help="Train twenty steps and stop."
-    )
-    if st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live, help="Back to step 0."):
+    st.button("Step", key="step", shortcut="Right", on_click=lab.step)
+    st.button("Step 20", key="step20", shortcut="Up", on_click=partial(lab.step, 20))
+    if st.button("Reset", key="reset", on_click=lab.reset, disabled=not view.live):
         st.rerun()  # what stands outside this fragment is of the earlier run
 
 
@@ -248,53 +227,48 @@ def _add(lab: Lab, key: str) -> None:
         lab_mixtures.add(lab, str(chosen))
 
 
-def _pace(lab: Lab, view: View) -> float:
-    """Seconds between two ticks of this page."""
-    if view.live and not view.playing and not lab.page.clock.playing:
-        return TICK_RESTING
-    return TICK_PLAYING if state.crowd() <= CROWD else TICK_CROWDED
+def _live(lab: Lab, drawn: View) -> None:
+    """What moves. It draws the page anew when what stands outside of it is out of date."""
+    interval, standing = pacing.interval(lab, drawn), _standing(lab, drawn)
 
-
-def _live(lab: Lab, interval: float) -> None:
-    @st.fragment(run_every=interval)
-    def tick() -> None:
-        state.ticks()
-        view = lab.view()
-        shown = lab_clock.moved(lab, view)
-        lab_panels.prepare(lab, shown)
-        with st.container(key="refusal"):  # always there: what follows keeps its place
-            if lab.page.refusal():
-                st.error(lab.page.refusal())
-        lab_clock.bar(lab, view)
-        lab_numbers.numbers(lab, shown)
-        lab_numbers.verdict(lab, shown)
-        lab_brush.bar(lab, shown)
-        lab_panels.grid(lab, shown)
-        lab_cards.under(lab, shown)
-        # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
-        state.publish(lab.setup(), lab.page.board)
-        if lab.page.clock.playing and interval > TICK_PLAYING:
-            st.rerun()  # play back has begun on a page at rest
-
-    tick()
-
-
-def _watch(lab: Lab, drawn: View) -> None:
-    """Draws the page anew when what stands outside the ticking part is out of date; nothing that it shows itself."""
-
-    @st.fragment(run_every=TICK_CROWDED)
-    def watch() -> None:
-        state.ticks()
-        view = lab.view()
+    def check(view: View) -> None:
         # An examination takes seconds: a tick may have cut short the run of the page that would have shown its report.
         news = lab.page.own is not lab.page.own_drawn
         if news or _standing(lab, view) != standing:
             st.rerun()
 
-    standing = _standing(lab, drawn)
-    watch()
+    @st.fragment(run_every=interval)
+    def tick() -> None:
+        view = pacing.awaited(lab) if state.ticks() else lab.view()
+        check(view)
+        _draw(lab, view)
+
+    @st.fragment(run_every=pacing.CROWDED_S)
+    def watch() -> None:
+        state.ticks()
+        check(lab.view())
+
+    tick()
+    if interval > pacing.CROWDED_S:  # at rest nobody shall wait for the next tick after a press
+        watch()
+
+
+def _draw(lab: Lab, view: View) -> None:
+    shown = lab_clock.moved(lab, view)
+    lab_panels.prepare(lab, shown)
+    with st.container(key="refusal"):  # always there: what follows keeps its place
+        if lab.page.refusal():
+            st.error(lab.page.refusal())
+    lab_clock.bar(lab, view)
+    lab_numbers.numbers(lab, shown)
+    lab_numbers.verdict(lab, shown)
+    lab_brush.bar(lab, shown)
+    lab_panels.grid(lab, shown)
+    lab_cards.under(lab, shown)
+    # A knob turned on a busy machine takes effect after the page has answered: the address follows here.
+    state.publish(lab.setup(), lab.page.board)
 
 
 def _standing(lab: Lab, view: View) -> tuple[object, ...]:
     """What the standing part of the page depends on."""
-    return view.live, _pace(lab, view), *(lane.id for lane in view.lanes)
+    return view.live, pacing.interval(lab, view), *(lane.id for lane in view.lanes)

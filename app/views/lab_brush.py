@@ -86,9 +86,10 @@ def _choices(lab: Lab, view: View) -> None:
         "Sign", SIGNS, default=state.choice(SIGN, SIGNS[0]), required=True, key=SIGN, label_visibility="collapsed",
         on_change=partial(_again, lab), help="Which pairs a stretch of scores takes.",
     )  # fmt: skip
-    popover = st.popover("By numbers", help="Brush without a pointer.", key="brush-form", on_change="rerun")
+    popover = st.popover("By numbers", key="brush-form", on_change="rerun")
     if popover.open:
         with popover:
+            st.caption("Brush without a pointer.")
             _form(lab, view)
 
 

@@ -19,7 +19,7 @@ CURSOR = "cursor"
 def moved(lab: Lab, view: View) -> View:
     """Let the clock run on, and return the view as it stands at the cursor."""
     held = lab.page.clock
-    held.offer(clock.kept_steps(view), clock.now())
+    held.offer(clock.kept_steps(view), clock.now(), view.playing)
     held.tick(clock.now())
     return clock.shown(view, held)
 
@@ -64,8 +64,8 @@ def _go(held: Clock) -> None:
 
 def _buttons(held: Clock) -> None:
     back, on, again = KEYS
-    st.button("Back", key="clock-back", shortcut=back, on_click=partial(_move, held, -1), help="The kept step before.")
-    st.button("Next", key="clock-next", shortcut=on, on_click=partial(_move, held, 1), help="The next kept step.")
+    st.button("Back", key="clock-back", shortcut=back, on_click=partial(_move, held, -1))
+    st.button("Next", key="clock-next", shortcut=on, on_click=partial(_move, held, 1))
     if held.playing:
         st.button("Stop", key="clock-stop", icon=":material/stop:", on_click=partial(held.go, held.at))
     else:

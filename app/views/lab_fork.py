@@ -19,13 +19,11 @@ _SWITCH = {(True, False), (False, True)}
 
 def button(lab: Lab, view: View) -> None:
     """The form; what it says goes into the lane's config, and so into link and file."""
-    popover = st.popover(
-        "Fork here", key="fork", on_change="rerun", disabled=not view.live,
-        help="A new lane from the step shown: same weights, same optimiser, another loss, other knobs or another rate.",
-    )  # fmt: skip
+    popover = st.popover("Fork here", key="fork", on_change="rerun", disabled=not view.live)
     if not popover.open or not view.live:
         return
     with popover:
+        st.caption("A new lane from the step shown: same weights, same optimiser, another loss, other knobs or rate.")
         letters = range(len(view.lanes))
         index = st.selectbox("Lane", letters, format_func=lambda k: _named(k, view.lanes[k]), key="fork-lane") or 0
         lane = view.lanes[index]

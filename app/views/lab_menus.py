@@ -117,7 +117,7 @@ def _reading(name: str, view: View) -> tuple[Option, ...]:
 
 def menu(name: str, panel: Any, lab: Lab, view: View, options: dict[str, Any]) -> None:
     """The button with three dots, and behind it the controls and the files of the panel as it stands."""
-    popover = st.popover("⋯", help="Options, table and files of this panel", key=f"menu-{name}", on_change="rerun")
+    popover = st.popover("⋯", key=f"menu-{name}", on_change="rerun")
     if not popover.open:
         return
     with popover:

@@ -14,6 +14,7 @@ from models.catalogue import discover
 from models.spec import Value
 from models.training.config import Part, RunConfig
 
+ABOUT = "A queue, mixing, further heads: what changes the batch, the embeddings or the scores before the loss."
 RESTARTS = (
     "A method changes what stands before the loss. Adding, turning or removing one starts this lane anew from step 0, "
     "with the same weights and batches; the other lanes go on."
@@ -39,14 +40,11 @@ def offers(config: RunConfig) -> tuple[list[str], dict[str, str]]:
 def menu(lab: Lab, lane: LaneView, index: int) -> None:
     """The button below a lane's knobs; what is behind it is drawn while it is open."""
     # Its key is the lane's place and its label constant: it stays open when the lane starts anew under another id.
-    popover = st.popover(
-        "Methods", icon=":material/alt_route:", key=f"menu-lane-{index}", on_change="rerun",
-        help="A queue, mixing, further heads: what changes the batch, the embeddings or the scores before the loss.",
-    )  # fmt: skip
+    popover = st.popover("Methods", icon=":material/alt_route:", key=f"menu-lane-{index}", on_change="rerun")
     if not popover.open:
         return
     with popover:
-        st.caption(RESTARTS)
+        st.caption(f"{ABOUT} {RESTARTS}")
         for part in lane.config.methods:
             _present(lab, lane, index, part)
         _more(lab, lane, index)

@@ -98,12 +98,10 @@ def _listed(key: str) -> bool:
 
 def builder(lab: Lab) -> None:
     """The button beside the box that adds a lane, and behind it the choice of losses and their weights."""
-    popover = st.popover(
-        "Mix losses", icon=":material/merge:", key="menu-mix", on_change="rerun",
-        help="One lane that trains a weighted sum of two or three losses.",
-    )  # fmt: skip
+    popover = st.popover("Mix losses", icon=":material/merge:", key="menu-mix", on_change="rerun")
     if popover.open:
         with popover:
+            st.caption("One lane that trains a weighted sum of two or three losses.")
             _form(lab)
 
 

@@ -53,7 +53,7 @@ def _row(index: int, lane: LaneView) -> str:
     start = " / ".join(lane.checksums.values()) if lane.checksums else "recorded"
     cells = [
         name,
-        str(lane.step),
+        str(s.step),  # of all numbers of the row; training may be a little further
         f"{lane.rate:.0f}" if lane.rate else "–",
         theme.number(loss),
         f"{_number(s.roc.auc)} [{_number(s.roc.low)}, {_number(s.roc.high)}]",

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from models.checkpoint import timeline
 from models.checkpoint.batches import NamedLoss, named, with_loss
 from models.checkpoint.changes import change
 from models.checkpoint.diagnosis import Diagnosis, Metric
@@ -15,6 +14,7 @@ from models.checkpoint.metrics import Verification, shape, verify
 from models.checkpoint.proxies import against_proxies, with_proxy_loss
 from models.checkpoint.retrieval import retrieval
 from models.checkpoint.sample import SAMPLE, Sample, choose, evidence_of
+from models.checkpoint.timeline import Moment, in_order, steps_of, told
 from models.diagnostics.all_pairs import Progress
 from models.diagnostics.findings.catalogue import Examined, examine
 from models.diagnostics.findings.evidence import Evidence
@@ -50,7 +50,7 @@ def diagnose(
     told("sampling", None)
     chosen = choose(material, sample or SAMPLE)
     given = frozenset(knobs or {})
-    against = [against[place] for place in timeline.in_order([other.name for other in against])]
+    against = [against[place] for place in in_order([other.name for other in against])]
     row = _row((*against, material), chosen, chosen_loss, given)
     evidence = row[-1]
     told("counting pairs", None)
@@ -97,14 +97,14 @@ def _timeline(
     """All checkpoints on the same sampled items; nothing where there is one alone."""
     if len(row) < 2:
         return ()
-    steps = timeline.steps_of([material.name for material in materials])
+    steps = steps_of([material.name for material in materials])
     moments = []
     for place, (material, evidence) in enumerate(zip(materials, row, strict=True)):
         verified = verify(material, chosen, evidence, THREADS, None, exact=False)
         numbers = (*verified.metrics, *_of_items(material, chosen, evidence, exact=False))
         found = last if place == len(row) - 1 else examine(evidence)
-        moments.append(timeline.Moment(material.name, None if steps is None else steps[place], numbers, found))
-    return tuple(timeline.told(moments))
+        moments.append(Moment(material.name, None if steps is None else steps[place], numbers, found))
+    return tuple(told(moments))
 
 
 def _of_items(material: Material, chosen: Sample, evidence: Evidence, *, exact: bool) -> tuple[Metric, ...]:

@@ -27,6 +27,7 @@ class Marks:
     total: int  # items or pairs there are
     about: str  # "pairs", "items", or why nothing is listed
     items: tuple[int, ...] = ()  # rows of the user's data that are marked on the map
+    pairs: tuple[tuple[int, int], ...] = ()  # the same pairs by row; of two sides (query, document)
 
 
 def marks(material: Material, evidence: Evidence, fired: Fired) -> Marks:
@@ -40,7 +41,7 @@ def marks(material: Material, evidence: Evidence, fired: Fired) -> Marks:
     if len(i):
         held = tuple(np.unique(np.concatenate([evidence.row[i], columns[j]]))[:_MOST].tolist())
         return Marks(_brushed(evidence, i, j), _pairs(material, evidence, i, j), len(fired.selection.pairs),
-                     "pairs", held)  # fmt: skip
+                     "pairs", held, _rows(evidence, i, j))  # fmt: skip
     place = places(evidence.row, fired.selection.items)
     place = place[place >= 0]
     if len(place) == 0:
@@ -49,7 +50,12 @@ def marks(material: Material, evidence: Evidence, fired: Fired) -> Marks:
     i, j = np.repeat(place, near.shape[1])[:_MOST], near.ravel()[:_MOST]
     listed = tuple(_item(material, evidence, int(at)) for at in place[:LISTED])
     held = tuple(evidence.row[place][:_MOST].tolist())
-    return Marks(_brushed(evidence, i, j), listed, len(fired.selection.items), "items", held)
+    return Marks(_brushed(evidence, i, j), listed, len(fired.selection.items), "items", held, _rows(evidence, i, j))
+
+
+def _rows(evidence: Evidence, i: np.ndarray, j: np.ndarray) -> tuple[tuple[int, int], ...]:
+    columns = evidence.row if evidence.column is None else evidence.column
+    return tuple(zip(evidence.row[i].tolist(), columns[j].tolist(), strict=True))
 
 
 def _brushed(evidence: Evidence, i: np.ndarray, j: np.ndarray) -> Brushed:

@@ -1,11 +1,12 @@
 """Advice tried out: a small head on frozen embeddings, trained both ways from the same start on the same batches.
 
-What is trained is a residual linear head, so that it begins as the embeddings are; what is measured is recall@1 and AUC
-among held-out items. Seeds draw batches and the split, the same for both sides. Over seeds a paired t interval says
-whether the advice helps.
+What is trained is a residual linear head, so that it begins as the embeddings are; what is measured stands in
+`models.checkpoint.try_measures`, among held-out items. Seeds draw batches and the split, the same for both sides. Over
+seeds a paired t interval says whether the advice helps. Ways that differ in how embeddings are prepared or searched
+train nothing: there seeds draw the split alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,8 @@ from torch import Tensor, nn
 
 from models.checkpoint.batches import named
 from models.checkpoint.material import Material
-from models.diagnostics.items import items_of, pair_scores
-from models.diagnostics.neighbours import first_hits
-from models.diagnostics.roc import auc
+from models.checkpoint.try_measures import MEASURES, SEARCHES, measured
+from models.checkpoint.try_measures import Part as Embedded
 from models.diagnostics.verdict import Verdict, compare_seeds
 from models.geometry import Embeddings, Scores, score
 from models.objective import Objective
@@ -27,7 +27,6 @@ from models.training.config import Part
 SEEDS, STEPS, BATCH, RATE = (0, 1, 2), 200, 128, 3e-3
 MOST = 4000  # items taken
 _HELD = 3  # one of so many is held out
-MEASURES = {"recall_at_1": "recall@1", "auc": "AUC"}
 VERDICTS = ("confirmed", "not distinguishable", "refuted")
 
 
@@ -38,6 +37,18 @@ class Way:
     loss: str
     knobs: tuple[tuple[str, Value], ...] = ()
     masked: tuple[tuple[int, int], ...] = ()  # pairs of rows that do not count as negatives
+    without: tuple[int, ...] = ()  # rows that are taken out of every batch
+    pace: float = 1.0  # times the learning rate
+    decay: float = 0.0  # of the head's weights
+    decorrelate: float = 0.0  # times the mean square of correlations between two dimensions
+    balanced: bool = False  # batches with as many items of every class
+    centred: bool = False  # the mean of the trained rows is taken off first
+    search: str = "cosine"  # one of SEARCHES: how what comes out is compared
+    trained: bool = True  # False: the embeddings as they are
+
+    def __post_init__(self) -> None:
+        if self.search not in SEARCHES:
+            raise ValueError(f"search must be one of {', '.join(SEARCHES)}, got {self.search!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +98,21 @@ class Head(nn.Module):
         return z + z @ self.change.T
 
 
+class _Centred(nn.Module):
+    """Rows minus a mean, then through the head."""
+
+    mean: Tensor
+
+    def __init__(self, mean: Tensor, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+        self.register_buffer("mean", mean)
+
+    def forward(self, z: Tensor) -> Tensor:
+        found: Tensor = self.head(z - self.mean)
+        return found
+
+
 def way(loss: str, knobs: Mapping[str, Value] | None = None, masked: np.ndarray | None = None) -> Way:
     """A way to train, its knobs complete and checked; raises ValueError naming what is wrong."""
     checked = named(loss, knobs)
@@ -104,22 +130,21 @@ def try_it(
 ) -> Trial:
     """Train both ways with three seeds each; progress is told how many of the six are done.
 
-    Raises ValueError without labels of two classes, for an unknown measure, and for a loss that reads no pair scores.
+    Raises ValueError without labels of two classes, for an unknown measure, one that needs slices which are not there,
+    and for a loss that reads no pair scores.
     """
-    if material.labels is None or len(np.unique(material.labels)) < 2:
-        raise ValueError(f"advice is tried on items with labels of two classes at least; {material.name} has not")
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
+    _check(material, measure)
     before: list[float] = []
     after: list[float] = []
     untrained: list[float] = []
     sums: list[str] = []
+    doubted = sorted(set(advised.without) - set(now.without))
     for done, seed in enumerate(SEEDS):
-        split = _split(material, seed)
-        untrained.append(_measured(material, split[1], None, measure))
+        split = _split(material, seed, doubted)
+        untrained.append(_measured(material, split, Head(material.dim), (measure, now.search)))
         for turn, (one, found) in enumerate(((now, before), (advised, after))):
             head, checksum = _trained(material, split[0], one, seed, steps)
-            found.append(_measured(material, split[1], head, measure))
+            found.append(_measured(material, split, head, (measure, one.search)))
             if progress is not None:
                 progress(2 * done + turn + 1, 2 * len(SEEDS))
         sums.append(checksum)
@@ -127,36 +152,78 @@ def try_it(
     return Trial(now, advised, measure, tuple(before), tuple(after), tuple(untrained), verdict, tuple(sums))
 
 
-def _split(material: Material, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on, and rows held out."""
+def _check(material: Material, measure: str) -> None:
+    if material.labels is None or len(np.unique(material.labels)) < 2:
+        raise ValueError(f"advice is tried on items with labels of two classes at least; {material.name} has not")
+    if measure not in MEASURES:
+        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
+    if measure == "auc_unseen" and material.seen is None:
+        raise ValueError(f"nothing says which items of {material.name} are of classes that were not trained on")
+    if measure == "one_threshold" and material.group is None:
+        raise ValueError(f"one threshold for all slices is tried where items have slices; {material.name} has none")
+
+
+def _split(material: Material, seed: int, doubted: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on, and rows held out; no way is measured on those that only one trains on."""
     order = np.random.default_rng([seed, 13]).permutation(material.size)[:MOST]
-    held = len(order) // _HELD
-    return order[held:], order[:held]
+    held, rest = order[: len(order) // _HELD], order[len(order) // _HELD :]
+    return rest, held[~np.isin(held, doubted)]
 
 
-def _trained(material: Material, rows: np.ndarray, one: Way, seed: int, steps: int) -> tuple[Head, str]:
-    """The head after some steps, and a checksum of the batches it saw."""
+def _trained(material: Material, rows: np.ndarray, one: Way, seed: int, steps: int) -> tuple[nn.Module, str]:
+    """What was made of the head after some steps, and a checksum of the batches that were drawn."""
     assert material.labels is not None
-    z = torch.from_numpy(material.embeddings / _scale(material.embeddings))
+    z = _inputs(material)
     y = torch.from_numpy(material.labels)
-    head = Head(material.dim)
+    head: nn.Module = Head(material.dim)
+    if one.centred:
+        head = _Centred(z[rows].mean(dim=0), head)
+    if not one.trained:
+        return head, "nothing is trained"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         objective = Objective(Part(one.loss, one.knobs), Context(material.dim, int(y.max()) + 1, len(rows)))
         if objective.spec.reads != "scores":
             raise ValueError(f"{objective.spec.name} reads {objective.spec.reads}: advice is tried on pair losses")
-        optimiser = torch.optim.Adam([*head.parameters(), *objective.parameters()], RATE)
+        optimiser = torch.optim.AdamW(
+            [*head.parameters(), *objective.parameters()], RATE * one.pace, weight_decay=one.decay
+        )
         masked = _mask(one.masked, material.size)
-        rng, total = np.random.default_rng([seed, 14]), 0
+        out = np.isin(np.arange(material.size), one.without)
+        draw, total = _drawn(material.labels, rows, seed, balanced=one.balanced), 0
         for _ in range(steps):
-            batch = torch.from_numpy(rng.choice(rows, min(BATCH, len(rows)), replace=False))
-            total = (total * 1_000_003 + int((batch * torch.arange(1, len(batch) + 1)).sum())) % (1 << 61)
+            taken = draw()
+            batch = torch.from_numpy(taken[~out[taken]])
+            total = (total * 1_000_003 + int((taken * np.arange(1, len(taken) + 1)).sum())) % (1 << 61)
             optimiser.zero_grad()
-            value = objective.read_scores(_scores(head(z[batch]), y[batch], batch, masked))
+            made = head(z[batch])
+            value = objective.read_scores(_scores(made, y[batch], batch, masked))
+            if one.decorrelate:
+                value = value + one.decorrelate * _correlation(made)
             if value.requires_grad:
                 value.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
     return head, f"{total:016x}"
+
+
+def _drawn(y: np.ndarray, rows: np.ndarray, seed: int, *, balanced: bool) -> Callable[[], np.ndarray]:
+    """Batches of rows, none twice in one; balanced: every class as likely as any other to give the next item."""
+    rng, size = np.random.default_rng([seed, 14]), min(BATCH, len(rows))
+    if not balanced:
+        return lambda: rng.choice(rows, size, replace=False)
+    _, code, count = np.unique(y[rows], return_inverse=True, return_counts=True)
+    share = 1.0 / count[code]
+    return lambda: rng.choice(rows, size, replace=False, p=share / share.sum())
+
+
+def _correlation(z: Tensor) -> Tensor:
+    """Mean square of the correlations between two different dimensions; 0 in one dimension."""
+    centred = z - z.mean(dim=0)
+    unit = centred / centred.norm(dim=0).clamp(min=1e-6)
+    matrix = unit.T @ unit
+    d = z.shape[1]
+    found: Tensor = (matrix.square().sum() - matrix.diagonal().square().sum()) / max(d * (d - 1), 1)
+    return found
 
 
 def _scores(z: Tensor, y: Tensor, batch: Tensor, masked: Tensor) -> Scores:
@@ -178,19 +245,25 @@ def _mask(pairs: tuple[tuple[int, int], ...], size: int) -> Tensor:
     return torch.from_numpy(np.unique(np.concatenate(keys)))
 
 
-def _scale(z: np.ndarray) -> np.float32:
-    """Typical length of a row, so that one learning rate suits all embeddings."""
+def _inputs(material: Material) -> Tensor:
+    """All embeddings, divided by their typical length, so that one learning rate suits all of them."""
+    z = material.embeddings
     length = float(np.sqrt(np.mean(np.einsum("ij,ij->i", z, z, dtype=np.float64))))
-    return np.float32(length if length > 0 else 1.0)
+    return torch.from_numpy(z / np.float32(length if length > 0 else 1.0))
 
 
 @torch.no_grad()
-def _measured(material: Material, rows: np.ndarray, head: Head | None, measure: str) -> float:
-    """A measure of held-out items."""
+def _measured(
+    material: Material, split: tuple[np.ndarray, np.ndarray], head: nn.Module, asked: tuple[str, str]
+) -> float:
+    """A measure of held-out items, searched in a way."""
     assert material.labels is not None
-    z = torch.from_numpy(material.embeddings[rows] / _scale(material.embeddings))
-    items = items_of((z if head is None else head(z)).numpy(), material.labels[rows])
-    if measure == "auc":
-        return auc(pair_scores(items.s, items.pos, items.neg))
-    hits = first_hits(items)
-    return float(hits[np.isfinite(hits)].mean()) if np.isfinite(hits).any() else float("nan")
+    z = _inputs(material)
+    if asked[0] == "auc_unseen":
+        assert material.seen is not None
+        split = split[0], split[1][~material.seen[split[1]]]
+    parts = [
+        Embedded(head(z[rows]).numpy(), material.labels[rows], None if material.group is None else material.group[rows])
+        for rows in split
+    ]
+    return measured(parts[0], parts[1], *asked)

@@ -39,11 +39,21 @@ SCORES_ALONE = "There are scores alone, and no embeddings."
 
 
 @dataclass(frozen=True, eq=False)
+class Gradient:
+    """Weights of the pairs that stood in a batch together, by places in the sample."""
+
+    anchor: np.ndarray  # (p,) int32
+    candidate: np.ndarray  # (p,) int32
+    weight: np.ndarray  # (p,) float32, signed dL/ds
+
+
+@dataclass(frozen=True, eq=False)
 class View:
     """What the panels draw of one checkpoint, and which of PANELS have nothing to draw."""
 
     summary: Summary
     absent: Mapping[str, str]  # panel -> why it is not there
+    gradient: Gradient | None = None  # None where `summary.why_no_weight` says why
 
 
 def views(diagnosis: Diagnosis) -> tuple[View, ...]:
@@ -82,7 +92,14 @@ def _view(evidence: Evidence, beside: Points | None, verified: Verified) -> View
         why_no_unseen="nothing says which classes were trained on",
         classes=_classes(evidence, weights),
     )
-    return View(summary, _absent(evidence))
+    return View(summary, _absent(evidence), _gradient(evidence.loss))
+
+
+def _gradient(loss: LossEvidence | None) -> Gradient | None:
+    if loss is None or loss.anchor is None or loss.candidate is None or loss.weight is None:
+        return None
+    ends = loss.anchor.astype(np.int32), loss.candidate.astype(np.int32)
+    return Gradient(*ends, loss.weight.astype(np.float32))
 
 
 def _label(evidence: Evidence) -> str:

@@ -13,6 +13,8 @@ HALF = (
     "weights.dot_score",
     "weights.dot_weight",
     *(f"weights.{kind}{end}" for kind in ("pull", "push") for end in ("", "_low", "_high", "_curve")),
+    "margins.dot_margin",
+    "margins.dot_weight",
     "curves.grad_norm",
 )
 _INTEGERS = (np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32)

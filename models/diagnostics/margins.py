@@ -74,6 +74,8 @@ def margin_profile(snapshot: Snapshot) -> MarginProfile | None:
         curve=lens.outputs.curve,
         hardest_share=hardest_share(found.hardness, size),
         effective=effective_negatives(np.ones((1, len(size)), bool), size[None]),
+        top_5=among_first(lens.s, lens.pos, 5) if kind == "class" else None,
+        moved=lens.outputs.moved,
     )
 
 
@@ -103,6 +105,12 @@ def of_scores(s: Float[np.ndarray, "n c"], pos: Bool[np.ndarray, "n c"]) -> Floa
     s = s.astype(np.float64)
     margin: np.ndarray = np.where(pos, s, -np.inf).max(axis=1) - np.where(pos, -np.inf, s).max(axis=1)
     return margin
+
+
+def among_first(s: Float[np.ndarray, "n c"], pos: Bool[np.ndarray, "n c"], first: int) -> float:
+    """Share of rows whose own logit is among the first so many; an equal logit of another class counts as higher."""
+    own = np.where(pos, s, -np.inf).max(axis=1, keepdims=True)
+    return float(((~pos & (s >= own)).sum(axis=1) < first).mean())
 
 
 def label_gap(s: Float[np.ndarray, "n c"], pos: Bool[np.ndarray, "n c"]) -> float:

@@ -10,6 +10,8 @@ from models.diagnostics.summary import MarginProfile, Summary, WeightProfile
 
 NAN = float("nan")
 AT_STEP = "@"  # auc@100: the measure as the run logged it at step 100
+# What every run on labelled items logs over its steps.
+LOGGED = ("auc", "auc_unseen", "recall_at_1", "uniformity", "tolerance", "alignment", "effective_rank")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,15 @@ def _logged(name: str) -> Callable[[Summary], float]:
         return float(column[-1]) if column is not None and len(column) else NAN
 
     return take
+
+
+def _moved(which: int) -> Callable[[Summary], float]:
+    return _margin(lambda m: NAN if m.moved is None else float(m.moved[which]))
+
+
+def _gap(summary: Summary) -> float:
+    """Mean cosine of the positives minus that of the negatives; 0: the two lie on one another."""
+    return _logged("pos_mean")(summary) - _logged("neg_mean")(summary)
 
 
 def _over_chance(summary: Summary) -> float:
@@ -147,6 +158,16 @@ READINGS: dict[str, Reading] = {
     "pos_mean": Reading("mean score of the positives, as last logged", "cosine", _logged("pos_mean")),
     "neg_mean": Reading("mean score of the negatives, as last logged", "cosine", _logged("neg_mean")),
     "neg_var": Reading("variance of an anchor's negative scores, as last logged", "cosine²", _logged("neg_var")),
+    "top_5": Reading(
+        "own class among the first five of the head",
+        "share of items",
+        _margin(lambda m: NAN if m.top_5 is None else m.top_5),
+    ),
+    "margin_size": Reading("mean size of a margin", "logits", _margin(lambda m: m.size)),
+    "doubled": Reading("what the loss gains if all logits are doubled", "loss", _moved(0)),
+    "raised": Reading("what the loss gains if all logits are raised by 1", "loss", _moved(1)),
+    "turned": Reading("what the loss gains if all logits take the other sign", "loss", _moved(2)),
+    "gap": Reading("mean score of the positives minus that of the negatives, as last logged", "cosine", _gap),
 }
 
 

@@ -135,6 +135,10 @@ class MarginProfile:
     curve: np.ndarray
     hardest_share: float  # of all weight, carried by the hardest 1 % of entries, in [0, 1]; nan without weight
     effective: float  # exp of the entropy of the weight over entries: how many of them matter; nan without weight
+    top_5: float | None = (
+        None  # share of items with fewer than five other classes at or above their own; None: no class
+    )
+    moved: np.ndarray | None = None  # (3,) see models.snapshot.Outputs
 
     @property
     def entries(self) -> int:

@@ -6,13 +6,18 @@ from typing import Any
 from distributed import get_worker
 
 from models.checkpoint import planted
+from models.checkpoint.diagnosis import Metric
+from models.checkpoint.edits import Edits, edits
 from models.checkpoint.frozen import Frozen, frozen
 from models.checkpoint.material import Material
+from models.checkpoint.near import among_all
+from models.checkpoint.progress import said
 from models.checkpoint.result import Result, examined
 from models.checkpoint.try_it import Trial, Way, try_it
 from models.diagnostics.all_pairs import Progress
-from models.engine.jobs import cancelled
-from models.engine.lane import settle_process
+from models.diagnostics.summary import Points
+from models.engine.jobs import cancelled, umap_points
+from models.engine.lane import Probe, settle_process
 from models.spec import Value
 
 
@@ -38,16 +43,6 @@ def measure(
     return examined(material, loss, knobs, None, against, told)
 
 
-def said(what: str, step: Progress | None) -> tuple[str, float]:
-    """What is done, in words, and the share of it that is done; 0 where nobody knows."""
-    if step is None:
-        return f"{what[:1].upper()}{what[1:]}", 0.0
-    left = f", {step.seconds_left:.0f} s left" if step.done else ""
-    return f"Counting pairs: {step.done:,} of {step.total:,}, {step.per_second:,.0f} a second{left}", (
-        step.done / max(step.total, 1)
-    )
-
-
 def _tell(topic: str, message: tuple[str, float]) -> None:
     try:
         worker = get_worker()
@@ -62,7 +57,7 @@ def standings(material: Material, loss: str | None) -> Frozen:
     return frozen(material, loss)
 
 
-def trial(material: Material, now: Way, advised: Way) -> Trial:
+def trial(material: Material, now: Way, advised: Way, measure: str) -> Trial:
     """`try_it`: three seeds each way; raises Cancelled between two of them."""
     settle_process()
 
@@ -70,7 +65,26 @@ def trial(material: Material, now: Way, advised: Way) -> Trial:
         if cancelled():
             raise Cancelled(f"cancelled after {done} of {total} trainings")
 
-    return try_it(material, now, advised, progress=told)
+    return try_it(material, now, advised, measure, told)
+
+
+def neighbours(material: Material) -> tuple[Metric, ...]:
+    """`among_all`: numbers that need the neighbours of every item."""
+    settle_process()
+    return among_all(material)
+
+
+def edited(material: Material, keep: int, forget: int, share: float) -> Edits:
+    """`edits`: the head with fewer dimensions, and with a class unlearnt."""
+    settle_process()
+    return edits(material, keep, forget, share)
+
+
+def layout(material: Material, points: Points) -> Points:
+    """UMAP of the items of a map."""
+    settle_process()
+    z = material.embeddings[points.item]
+    return umap_points(Probe(z, points.y, points.item, points.seen, 0), None)
 
 
 def sample(door: str) -> dict[str, Any]:

@@ -84,14 +84,14 @@ def share_imports() -> None:
 def main() -> None:
     """Serve until standard input closes; yield to other programs once a line on it says so."""
     order = json.loads(sys.stdin.readline())
-    with dask.config.set({**_CONFIG, NICE: order["nice"]}):  # workers inherit it
+    with dask.config.set({**_CONFIG, NICE: order["nice"]}):  # workers inherit it, those that replace a lost one too
         share_imports()
         purposes = names(order["workers"], order["side_workers"], order["own_workers"])
         cluster = build(purposes, order["folder"], order["own"])
-    sys.stdout.write(json.dumps({"address": cluster.scheduler_address}) + "\n")
-    sys.stdout.flush()
-    for _ in sys.stdin:  # until the parent closes its end or is gone
-        yield_session(order["nice"])
+        sys.stdout.write(json.dumps({"address": cluster.scheduler_address}) + "\n")
+        sys.stdout.flush()
+        for _ in sys.stdin:  # until the parent closes its end or is gone
+            yield_session(order["nice"])
     # A worker deep in a long call must not keep us: its parent pipe ends it when this process goes.
     threading.Timer(CLOSE_S, os._exit, (0,)).start()
     cluster.close(timeout=CLOSE_S)

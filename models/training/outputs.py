@@ -1,5 +1,6 @@
 """What a head's outputs are of, and the weight of one item as a function of its margin."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from models.sensitivity import pair_weights
 from models.snapshot import Outputs
 
 POINTS = 61  # of the theoretical curve
+MOVES: tuple[Callable[[Tensor], Tensor], ...] = (lambda s: 2.0 * s, lambda s: s + 1.0, lambda s: -s)
 NO_SLICE = ("multilabel", "preference")  # an item has several margins, or a reference that goes along with it
 
 
@@ -29,9 +31,9 @@ def outputs(objective: Objective, scores: Scores, anchors: Embeddings, weight: T
         assert predicted is not None, "a loss that predicts numbers has a head"
         assert anchors.target is not None, "Objective.view has read the targets"
         residual = (predicted - anchors.target).cpu().numpy()
-    empty = np.empty(0)
+    empty, gained = np.empty(0), gains(objective, scores, anchors)
     if not (spec.rowwise and spec.has_value) or spec.target in NO_SLICE or len(scores.s) == 0:
-        return Outputs(spec.target, residual, empty, empty)
+        return Outputs(spec.target, residual, empty, empty, gained)
     margin = of_scores(scores.s.cpu().numpy(), scores.pos.cpu().numpy()) if residual is None else residual
     typical = int(np.argsort(margin, kind="stable")[len(margin) // 2])
     reach = float(np.abs(margin).max()) or 1.0
@@ -42,7 +44,19 @@ def outputs(objective: Objective, scores: Scores, anchors: Embeddings, weight: T
     curve = strength(found, moved.pos.cpu().numpy(), spec.target)
     measured = strength(weight[typical, None].cpu().numpy(), scores.pos[typical, None].cpu().numpy(), spec.target)[0]
     unit = measured / curve[-1] if curve[-1] * measured > 0 else 1.0 / len(scores.s)
-    return Outputs(spec.target, residual, grid[:-1], unit * curve[:-1])
+    return Outputs(spec.target, residual, grid[:-1], unit * curve[:-1], gained)
+
+
+@torch.no_grad()
+def gains(objective: Objective, scores: Scores, anchors: Embeddings) -> np.ndarray | None:
+    """What the loss gains, (3,), if every logit is doubled, raised by 1, or takes the other sign.
+
+    None where its value means nothing, where the outputs are those of numbers or answers, or without a row.
+    """
+    if not objective.spec.has_value or objective.spec.target in ("real", "preference") or len(scores.s) == 0:
+        return None
+    value = float(objective.read(scores, anchors))
+    return np.array([float(objective.read(replace(scores, s=move(scores.s)), anchors)) - value for move in MOVES])
 
 
 def _copies(scores: Scores, anchors: Embeddings, row: int, grid: Tensor) -> tuple[Scores, Embeddings]:

@@ -1,11 +1,15 @@
 """The page without workers: everything warm, and boards of this process."""
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import startup
+from app.background import Questions
 from app.views import lab_panels
 from tests.app.boards import LocalBoards
+from tests.app.diagnosed import SCRIPT, LocalEngine
 from tests.app.drawn import Opener, sound
 from tests.conftest import ROOT
 
@@ -34,3 +38,18 @@ def opened(boards: LocalBoards) -> Opener:
         return sound(page.run())
 
     return at_address
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalEngine:
+    here, questions = LocalEngine(), Questions()
+    monkeypatch.setenv("LOSSLAB_HOME", str(tmp_path))
+    monkeypatch.setattr(startup, "engine", lambda: here)
+    for module in ("app.views.diagnose", "app.views.diagnose_more", "app.views.diagnose_panels"):
+        monkeypatch.setattr(f"{module}.questions", lambda: questions)
+    return here
+
+
+@pytest.fixture
+def page(boards: LocalBoards, engine: LocalEngine) -> AppTest:
+    return sound(AppTest.from_string(SCRIPT, default_timeout=120).run())

@@ -128,9 +128,11 @@ def test_the_slider_keeps_still_while_a_step_is_shown() -> None:
     assert held.offered == (0, 1)
     held.offer((0, 1, 2), now=12.5)
     assert held.offered == (0, 1, 2)
+    held.offer((0, 1, 2, 3), now=12.6, moving=False)  # at rest the last step is there at once
+    assert held.offered == (0, 1, 2, 3)
     held.go(1)
-    held.offer((0, 1, 2, 3), now=99.0)
-    assert held.offered == (0, 1, 2)
+    held.offer((0, 1, 2, 3, 4), now=99.0)
+    assert held.offered == (0, 1, 2, 3)
 
 
 def test_cursor_and_ghost_change_what_is_shown_and_nothing_else(

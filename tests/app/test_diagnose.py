@@ -4,24 +4,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from safetensors.numpy import save_file
 from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
 
 from app import cli
-from models.reading.arrays import ACCEPTED
-from models.reading.refused import Refused
-from tests.reading.helpers import inside, made, npy, npz, zipped
+from tests.reading.helpers import made, npy, npz, zipped
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(0)
@@ -177,6 +172,49 @@ def test_a_collapse_is_found_and_fails_a_pipeline(folder: Path, call: Call) -> N
     assert call("flat.npz", "--json")[0] == 0
 
 
+def test_neighbours_among_all_items_where_there_are_more_than_the_sample(folder: Path, call: Call) -> None:
+    y = np.arange(2100) % 4
+    z = np.eye(4)[y] + 0.3 * np.random.default_rng(1).normal(size=(2100, 4))
+    file = made(folder, "many.npz", npz(embeddings=z.astype(np.float32), labels=y))
+    code, out, error = call(file, "--json")
+    assert (code, error) == (0, "")
+    found = {one["key"]: one for one in json.loads(out)["metrics"]}["recall_at_1_of_all"]
+    u = z / np.linalg.norm(z, axis=1, keepdims=True)
+    near = NearestNeighbors(n_neighbors=2).fit(u).kneighbors(u, return_distance=False)[:, 1]
+    assert found["value"] == pytest.approx((y[near] == y).mean(), abs=1e-3)
+    assert found["scope"] == "exact over 2,100 items"
+    told = json.loads(call(file, "--json", "--sample", 50)[1])
+    assert "recall_at_1_of_all" not in {one["key"] for one in told["metrics"]}
+
+
+def test_a_head_is_pruned_and_a_class_unlearnt(folder: Path, call: Call) -> None:
+    head = np.stack([Z[k == Y].mean(axis=0) for k in range(4)])
+    file, proxies = made(folder, "mine.npz", npz(embeddings=Z, labels=Y)), made(folder, "head.npy", npy(head))
+    code, out, error = call(file, "--proxies", proxies, "--keep", 4, "--forget", 1)
+    assert (code, error) == (0, "")
+    assert "Head pruned to 4 of 8 dimensions: fidelity 0.9" in out
+    assert "4 of 8 by fidelity, compensated: accuracy 1.000" in out
+    assert "Class 1 unlearnt:" in out
+    told = json.loads(call(file, "--proxies", proxies, "--keep", 4, "--json")[1])["edits"]
+    assert (told["kept"], told["of"], told["forget"]) == (4, 8, 0)
+    refused(call(file, "--keep", 4), "E312 --keep: Edits need class weights")
+    refused(call(file, "--proxies", proxies, "--keep", 9), "E312 --keep: dimensions to keep must be from 1 to 8, got 9")
+
+
+def test_a_terminal_is_told_how_far_it_is(folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = made(folder, "mine.npz", npz(embeddings=Z, labels=Y))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    cli.main(["diagnose", str(file), "--json"])
+    written = sys.stderr.getvalue()  # type: ignore[attr-defined]
+    assert "\r\x1b[KCounting pairs\r" in written
+    assert written.endswith("\r\x1b[K")
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 def test_scores_pairs_and_huge_values(folder: Path, call: Call) -> None:
     score, match = RNG.normal(size=60), np.arange(60) % 2
     pd.DataFrame({"score": score, "is_match": match}).to_csv(folder / "s.csv", index=False)
@@ -217,43 +255,6 @@ def test_nothing_but_the_line_is_written_from_outside(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=ROOT, check=False,
     )  # fmt: skip
     refused((done.returncode, done.stdout, done.stderr), "E131 Line 3 has 1 cell")
-
-
-ARRAYS = hnp.arrays(
-    st.one_of(hnp.scalar_dtypes(), hnp.unicode_string_dtypes(), hnp.complex_number_dtypes()),
-    hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=5),
-)
-CELLS = st.one_of(st.text(max_size=6), st.floats().map(str), st.integers().map(str), st.just(""))
-
-
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.one_of(
-        st.tuples(st.just("a.npy"), ARRAYS.map(npy)),
-        st.tuples(
-            st.just("a.npz"),
-            st.dictionaries(st.sampled_from(["x", "y", "z", "label"]), ARRAYS, max_size=3).map(lambda d: npz(**d)),
-        ),
-        st.tuples(
-            st.just("a.csv"),
-            st.lists(st.lists(CELLS, max_size=4), max_size=5).map(
-                lambda rows: "\n".join(map(",".join, rows)).encode("utf-8", "surrogatepass")
-            ),
-        ),
-        st.tuples(
-            st.sampled_from(["a.npy", "a.npz", "a.csv", "a.parquet", "a.feather", "a.safetensors", "a.h5"]),
-            st.binary(max_size=80),
-        ),
-    )
-)
-def test_no_array_or_table_makes_a_traceback(tmp_path: Path, file: tuple[str, Any]) -> None:
-    """What the process would say: embeddings that are finite, or a refusal with a code; nothing else is raised."""
-    path = made(tmp_path, *file)
-    with suppress(Refused):
-        z = inside("arrays", [path], ACCEPTED)[1]["z"]
-        assert z.ndim == 2
-        assert z.dtype == np.float32
-        assert np.isfinite(z).all()
 
 
 def test_pandas_frames_of_any_kind_are_read_or_refused(folder: Path, call: Call) -> None:

@@ -1,111 +1,27 @@
 """The Diagnose page by Streamlit's own test runner, with a side worker of this process."""
 
-from collections.abc import Callable
 from pathlib import Path
+from signal import SIGKILL
+from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import startup
-from app.background import Questions
-from app.diagnosing import Asked, Case, Given, advised
+from app.diagnosing import Asked, Case, Given
+from models import limited
 from models.checkpoint import Material, planted
 from models.checkpoint.frozen import Frozen, Standing
+from models.checkpoint.progress import said
 from models.checkpoint.try_it import Trial, Way
 from models.diagnostics.all_pairs import Progress
 from models.diagnostics.verdict import compare_seeds
 from models.engine import diagnosing
-from models.engine.diagnosing import said
-from tests.app.boards import LocalBoards
+from models.reading import child
+from tests.app.diagnosed import FLIPPED, SCORES, LocalEngine, Y, Z, case_of, dropped, settled, text
 from tests.app.drawn import press, sound
-from tests.checkpoint.made import sound as items
 from tests.reading.helpers import npz
-
-SCRIPT = "from app.views import diagnose\ndiagnose.page()\n"
-Z, Y = items(n=120, classes=4, d=8)
-FLIPPED = np.where(np.arange(120) < 6, (Y + 1) % 4, Y)
-SCORES = "score,is_match\n" + "".join(f"{k / 60:.4f},{int(k % 3 > 0)}\n" for k in range(60))
-
-
-class Future:
-    """What a side worker gives back; done, failed or still at it."""
-
-    def __init__(self, status: str, value: Any = None) -> None:
-        self.status, self.value, self.cancelled = status, value, False
-
-    def result(self, timeout: float) -> Any:
-        return self.value
-
-    def exception(self, timeout: float = 0) -> Any:
-        return self.value
-
-    def cancel(self, *, force: bool) -> None:
-        self.cancelled = force
-
-
-class LocalEngine:
-    """Does what is submitted at once, unless told to be busy."""
-
-    def __init__(self) -> None:
-        self.busy, self.asked = False, list[str]()
-        self.canned: dict[str, Any] = {}  # answers that would take seconds, by name of the work
-        self.last: Future | None = None
-
-    def keep(self, value: Any) -> Any:
-        return value
-
-    def heard(self, topic: str) -> Any:
-        return ["Counting pairs: 5 of 10", 0.5]
-
-    def submit(self, work: Callable[..., Any], *arguments: Any, priority: int = 0) -> Future:
-        self.asked.append(work.__name__)
-        if self.busy:
-            self.last = Future("pending")
-            return self.last
-        if work.__name__ in self.canned:
-            return Future("finished", self.canned[work.__name__](*arguments))
-        try:
-            return Future("finished", work(*arguments))
-        except ValueError as error:
-            return Future("error", error)
-
-
-@pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalEngine:
-    here, questions = LocalEngine(), Questions()
-    monkeypatch.setenv("LOSSLAB_HOME", str(tmp_path))
-    monkeypatch.setattr(startup, "engine", lambda: here)
-    for module in ("app.views.diagnose", "app.views.diagnose_more"):
-        monkeypatch.setattr(f"{module}.questions", lambda: questions)
-    return here
-
-
-@pytest.fixture
-def page(boards: LocalBoards, engine: LocalEngine) -> AppTest:
-    return sound(AppTest.from_string(SCRIPT, default_timeout=120).run())
-
-
-def case_of(page: AppTest) -> Case:
-    found: Case = page.session_state["diagnose-case"][1]
-    return found
-
-
-def settled(page: AppTest) -> AppTest:
-    """Wait for the reader's thread and draw again."""
-    case_of(page)._reader.join(100)
-    return sound(page.run())
-
-
-def dropped(page: AppTest, content: bytes, name: str, key: str = "diagnose-file-embeddings") -> AppTest:
-    page.file_uploader(key=key).set_value((name, content, "application/octet-stream"))
-    return settled(sound(page.run()))
-
-
-def text(page: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "success", "warning", "error", "code")
-    return "\n".join(part.value for kind in kinds for part in page.get(kind))
 
 
 def test_three_doors_each_with_a_sentence_and_a_sample(page: AppTest) -> None:
@@ -232,16 +148,16 @@ def test_the_cursor_steps_through_a_row_of_checkpoints(page: AppTest) -> None:
 def test_advice_is_tried_with_its_pairs_masked(page: AppTest, engine: LocalEngine) -> None:
     tried: list[tuple[Any, Any]] = []
 
-    def trial(material: Material, now: Way, then: Way) -> Trial:
+    def trial(material: Material, now: Way, then: Way, measure: str) -> Trial:
         tried.append((now, then))
         before, after = (0.5, 0.52, 0.51), (0.6, 0.62, 0.61)
         verdict = compare_seeds(list(before), list(after), "recall@1", ("now", "advised"))
-        return Trial(now, then, "recall_at_1", before, after, before, verdict, ("a", "b", "c"))
+        return Trial(now, then, measure, before, after, before, verdict, ("a", "b", "c"))
 
     engine.canned["trial"] = trial
     page.selectbox(key="diagnose-loss").set_value("infonce")
     page = dropped(sound(page.run()), npz(embeddings=Z, labels=FLIPPED), "mine.npz")
-    page = press(page, "try-likely_false_negatives")
+    page = press(page, "try-likely_false_negatives-mask")
     now, then = tried[0]
     assert (now.masked, now.loss, then.knobs) == ((), "infonce", now.knobs)
     told = next(one for one in case_of(page).result.told["findings"] if one["key"] == "likely_false_negatives")  # type: ignore[union-attr]
@@ -263,14 +179,39 @@ def test_all_losses_stand_on_the_frozen_embeddings(page: AppTest, engine: LocalE
     assert frame["gradient agrees with yours"].tolist() == [1.0, 0.4]
 
 
-def test_advice_is_turned_into_what_can_be_tried() -> None:
-    asked, ends = Asked("infonce", (("temperature", 0.1),)), (0.01, 0.15)
-    pairs = {"key": "likely_false_negatives", "pairs": [[0, 1]]}
-    assert advised(pairs, asked, ends) == {"masked": [[0, 1]]}
-    assert advised({"key": "temperature_low", "pairs": []}, asked, ends) == {"knobs": {"temperature": 0.15}}
-    assert advised({"key": "temperature_high", "pairs": []}, asked, ends) == {"knobs": {"temperature": 0.05}}
-    assert advised({"key": "hubs", "pairs": []}, asked, ends) is None
-    assert advised(pairs, Asked(), ends) is None
+def test_each_piece_of_advice_has_its_button_or_says_why_not(page: AppTest, engine: LocalEngine) -> None:
+    page = dropped(page, npz(embeddings=Z, labels=FLIPPED), "mine.npz")
+    shown = [button.label for button in page.button]
+    assert "Test this: Train without the listed items" in shown
+    assert "Not tried: mended labels, which only you know." in text(page)
+    assert "InfoNCE stands in for the loss." in text(page)
+
+
+def test_cancel_while_reading_ends_the_process(engine: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    told = Event()
+    start = limited.start
+
+    def kept(*arguments: Any, **more: Any) -> Any:
+        started.append(start(*arguments, **more))
+        return started[-1]
+
+    monkeypatch.setattr(limited, "start", kept)
+    monkeypatch.setattr(child, "_send", lambda pipe, order: told.set())  # it waits for its order for ever
+    case = Case(Given(("mine.npz", npz(embeddings=Z, labels=Y))), Asked())
+    assert told.wait(60)
+    assert started[0].poll() is None
+    case.cancel()
+    case._reader.join(30)
+    assert not case._reader.is_alive()
+    assert started[0].wait(10) == -SIGKILL
+    assert (case.problem, case.pending, case.result, len(started)) == ("", False, None, 1)
+    again = limited.Family()
+    again.end()
+    with limited.belonging_to(again):  # given up already: what comes now is ended at once
+        late = limited.start("models.reading.worker", "/")
+    assert late.wait(10) == -SIGKILL
+    limited.end(late)
 
 
 def test_progress_in_words() -> None:

@@ -135,6 +135,52 @@ def test_a_fault_is_told_with_file_and_field(right: str, wrong: str, message: st
         read(HEAD.replace(right, wrong))
 
 
+CURVE = """
+[[question]]
+name = "course"
+text = "Draw it."
+measure = "auc"
+run = "cold"
+steps = [0, 10, 20]
+low = 0.5
+high = 1
+near = 0.02
+"""
+CURVES = [
+    (
+        "[0, 10, 20]",
+        "[0, 10]",
+        r"steps must be a rising list of 3 to 8 steps at which a run of 30 logs \(0, 10, 20\), got",
+    ),
+    ("[0, 10, 20]", "[0, 20, 10]", "steps must be a rising list"),
+    ("[0, 10, 20]", "[0, 10, 25]", "steps must be a rising list"),
+    ("[0, 10, 20]", "[0, 10, 20, 30]", "steps must be a rising list"),  # the last is never logged: the run has ended
+    ("[0, 10, 20]", "20", "steps must be a rising list"),
+    (
+        '"auc"',
+        '"hardest_share"',
+        r"measure must be one that runs log over steps \(auc, .*\) beside steps, got 'hardest_",
+    ),
+    ('run = "cold"', "", "run must be one of cold, warm, got nothing"),
+    ("near = 0.02", "", "near must be a number above 0, got nothing"),
+]
+
+
+def test_a_curve_is_measured_at_each_of_its_steps() -> None:
+    lesson = parse(text(HEAD + CURVE, f"{BODY}\n[[question: course]]\n"), "01_x.md", 1, "x")
+    asked = lesson.question("course")
+    assert asked.steps == (0, 10, 20)
+    assert asked.measures == ("auc@0", "auc@10", "auc@20")
+    assert lesson.measures == ("hardest_share", "effective_negatives", "uniformity", "auc@0", "auc@10", "auc@20")
+
+
+@pytest.mark.parametrize(("right", "wrong", "message"), CURVES)
+def test_a_fault_of_a_curve_is_told(right: str, wrong: str, message: str) -> None:
+    assert right in CURVE
+    with pytest.raises(ValueError, match=f"01_x.md: question 3: {message}"):
+        read(HEAD + CURVE.replace(right, wrong), f"{BODY}\n[[question: course]]\n")
+
+
 PLACES = [
     ("[[panel: weights]]", "[[panel: map]]", r"\[\[panel: map\]\] must name one of weights, scores"),
     ("[[question: which]]", "[[question: what]]", r"\[\[question: what\]\] must name one of how-many, which"),

@@ -16,7 +16,8 @@ from app.lesson_trials import UNDECIDED, Measured, interval, judge
 from app.views.lab_panels import PANELS
 from models.diagnostics import readings
 from models.diagnostics.storage import load_summaries
-from models.training.config import RunConfig
+from models.diagnostics.summary import CLASS_POINTS
+from models.training.config import Part, RunConfig
 from tests.app.test_lesson_file import text
 
 LESSONS = lessons()
@@ -119,6 +120,33 @@ def test_a_recording_is_lean_and_draws_all_the_same(folder: Path) -> None:
         assert list(panel.rows(whole)) == list(panel.rows([kept]))
         assert len(panel.rows(whole)) == len(panel.rows([kept])) > 0
         assert panel.sentence(whole)[:20] == panel.sentence([kept])[:20]
+
+
+def test_a_run_logs_what_a_curve_may_ask_for() -> None:
+    (frame,) = lesson_trials.record(RunConfig(steps=1), (1.0,))
+    assert set(readings.LOGGED) <= set(frame.curves.measured)
+    assert set(readings.LOGGED) <= set(readings.READINGS)
+    assert readings.read(frame, "auc@0") == pytest.approx(frame.curves.measured["auc"][0])
+
+
+def test_a_recording_holds_what_its_panels_draw(folder: Path) -> None:
+    """Points for the map, curves for the ROC: where neither panel is, neither is kept, and no number changes."""
+    whole = lesson_trials.record(RunConfig(loss=Part("cross_entropy"), steps=2), (1.0,))
+    kept = {}
+    for number, panels in ((98, ("map", "roc")), (99, ("scores",))):
+        lesson = replace(LESSONS[0], number=number, panels=panels)
+        lesson_trials.keep_replay(folder, lesson, whole)
+        (kept[number],) = load_summaries(lesson_trials.replay_path(folder, lesson))
+    found, lean = kept[98], kept[99]
+    assert found.margins is not None
+    assert lean.margins is not None
+    assert found.points.xy.shape == whole[0].points.xy.shape
+    assert found.margins.tpr.shape == (8, CLASS_POINTS)
+    assert len(found.roc.fpr) > 2
+    assert [len(lean.points.xy), len(lean.points.seen), len(lean.margins.tpr), len(lean.roc.fpr)] == [0, 0, 0, 0]
+    assert [readings.read(lean, name) for name in ("auc", "accuracy")] == [
+        readings.read(found, name) for name in ("auc", "accuracy")
+    ]
 
 
 def test_a_claim_that_fails_ends_with_1(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 from app.address import PANELS, from_query
 from app.lesson import Lesson, Place, Question
 from app.lesson_file import lessons
-from app.lesson_grade import grade
+from app.lesson_grade import course, grade
 from app.lesson_trials import Measured
 from app.notebook import MODULES, file_name, notebook
 from app.views.lessons import parts
+from components.widgets import drawn_curve
 from tests.app.boards import LocalBoards
 from tests.app.drawn import press, sound
 
@@ -172,3 +173,79 @@ def test_a_choice_is_right_if_it_cannot_be_told_from_the_best() -> None:
     assert not grade(FIRST, CHOICE, low, FLAT).right
     assert not grade(FIRST, CHOICE, FIRST.runs[3].name, FLAT).right
     assert grade(FIRST, CHOICE, None, FLAT).words.startswith(f"The highest is **{best}**")
+
+
+COURSE = Question("course", "?", "auc", FIRST.runs[0].name, 0.5, 1.0, 0.05, (0, 50, 100))
+LOGGED = Measured(
+    {FIRST.runs[0].name: {"auc@0": [0.5, 0.5, 0.5], "auc@50": [0.7, 0.8, 0.9], "auc@100": [0.9, 0.9, 0.9]}},
+    (0, 1, 2),
+    1.0,
+    "x",
+)
+# Mean 0.8 and deviation 0.1 of three: 0.8 +- 0.248414. Over three steps the reach is 0.082805 in the mean.
+
+
+def test_the_measured_curve_by_hand() -> None:
+    found = course(COURSE, LOGGED)
+    assert found.mean == pytest.approx((0.5, 0.8, 0.9))
+    assert found.low == pytest.approx((0.5, 0.8 - 0.248414, 0.9), abs=1e-6)
+    assert found.high == pytest.approx((0.5, 0.8 + 0.248414, 0.9), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "right", "words"),
+    [
+        ((0.5, 0.8, 0.9), True, "Near: your curve lies **0** from"),
+        # 0.132 in the mean is near (0.05 + 0.0828 = 0.1328), 0.134 is far.
+        ((0.5, 0.8, 0.504), True, "Near: your curve lies **0.13** from"),
+        ((0.5, 0.8, 0.498), False, "Far: your curve lies **0.13** from"),
+        (
+            (0.9, 0.7, 0.8),
+            False,
+            "Far: your curve lies **0.2** from the measured one (share of pairs; mean over 3 steps; up ",
+        ),
+    ],
+)
+def test_a_curve_is_graded_by_its_mean_distance(drawn: tuple[float, ...], right: bool, words: str) -> None:
+    found = grade(FIRST, COURSE, drawn, LOGGED)
+    assert found.right == right
+    assert found.words.startswith(words)
+
+
+def test_a_curve_is_told_where_it_was_off_most() -> None:
+    words = grade(FIRST, COURSE, (0.9, 0.7, 0.8), LOGGED).words
+    assert "up to 0.13 is near, 0.083 of it the spread over seeds" in words
+    assert "off most at step 0: you drew 0.9, measured 0.5 [0.5, 0.5]" in words
+    assert words.endswith("0.5 at step 0, 0.8 at step 50, 0.9 at step 100.")
+    assert grade(FIRST, COURSE, None, LOGGED).words.startswith("Measured, AUC of seen classes (share of pairs): 0.5 at")
+    missing = Measured(
+        {FIRST.runs[0].name: {**LOGGED.values[FIRST.runs[0].name], "auc@50": [float("nan")] * 3}}, (0, 1, 2), 1.0, "x"
+    )
+    assert "not defined at each of these steps" in grade(FIRST, COURSE, (0.5, 0.8, 0.9), missing).words
+
+
+@pytest.mark.parametrize(
+    ("held", "heights"),
+    [
+        ({"values": [0.25, 2, -1]}, (0.25, 1.0, 0.0)),
+        ({"values": [0.25, 0.5]}, None),
+        ({"values": [0.25, "high", 0.5]}, None),
+        ({"values": [0.25, float("nan"), 0.5]}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_what_a_browser_sends_is_held_within_the_frame(held: object, heights: tuple[float, ...] | None) -> None:
+    assert drawn_curve.sent(drawn_curve.Frame("auc", "share", (0, 10, 20), 0.0, 1.0), held) == heights
+
+
+def test_a_curve_is_given_by_numbers_kept_and_graded(boards: LocalBoards) -> None:
+    (asked,) = [question for question in FIRST.questions if question.steps]
+    page = opened(FIRST.slug)
+    for step in asked.steps:
+        page = sound(page.number_input(key=f"lesson-{FIRST.slug}-ask-{asked.name}-{step}").set_value(0.9).run())
+    page = press(page, f"commit-{asked.name}")
+    assert "Your answer: **0.9 at step 0, 0.9 at step 20, " in words(page)
+    page = press(page, "lesson-show")
+    assert "It is off most at step 0: you drew 0.9, measured 0.7" in words(page)
+    assert "Dashed: your curve. Line and band: mean over 5 seeds" in words(page)

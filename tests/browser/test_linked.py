@@ -157,5 +157,5 @@ def test_held_pairs_stay_and_two_lanes_are_mirrored(lab: LabPage) -> None:
     lab.page.wait_for_selector(".st-key-panel-scores canvas")
     drag(lab, ".st-key-panel-scores canvas", ((0.55, 0.5), (0.9, 0.5)))
     lab.until(lambda: "pairs scoring" in told(lab), "a stretch of the mirrored histogram")
-    lab.page.locator(".st-key-brush").get_by_text("held 1").click()
+    lab.page.locator(".st-key-brush").get_by_text("held 1", exact=True).first.click()
     lab.until(lambda: told(lab).startswith(f"{count} pairs: "), "the held pairs again")

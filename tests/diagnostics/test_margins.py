@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score, roc_curve
 from models.diagnostics.items import PairScores
 from models.diagnostics.margins import (
     RATES,
+    among_first,
     bins,
     entries,
     label_gap,
@@ -270,3 +271,21 @@ def test_no_logits_no_profile() -> None:
     lens = lens_of(s, np.eye(2, dtype=bool)[y], cross_entropy_weight(s, y), "class")
     assert margin_profile(snapshot_with(replace(lens, outputs=None), y)) is None
     assert margin_profile(snapshot_of(*clouds(6, 2))) is None
+
+
+def test_among_the_first_by_hand() -> None:
+    """Own logits second, third and level with the highest: a level one counts as behind."""
+    s = np.array([[3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [2.0, 2.0, 1.0]])
+    pos = np.array([[False, True, False], [True, False, False], [True, False, False]])
+    assert [among_first(s, pos, k) for k in (1, 2, 3)] == [0.0, 2 / 3, 1.0]
+
+
+def test_only_classes_have_a_share_among_the_first_five() -> None:
+    s, y = logits(c=7)
+    pos = np.eye(7, dtype=bool)[y]
+    ranks = [sorted(row, reverse=True).index(row[own]) for row, own in zip(s.tolist(), y, strict=True)]
+    shown = profile_of(lens_of(s, pos, cross_entropy_weight(s, y), "class"), y)
+    assert shown.top_5 == pytest.approx(np.mean([rank < 5 for rank in ranks]))
+    assert 0.5 < np.mean([rank < 5 for rank in ranks]) < 1.0
+    labels = profile_of(lens_of(s, pos, cross_entropy_weight(s, y), "multilabel"), y)
+    assert labels.top_5 is None

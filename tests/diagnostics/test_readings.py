@@ -60,3 +60,18 @@ def test_one_class_an_item_has_no_measures_of_labels() -> None:
 def test_pairs_found_at_one_false_accept_in_a_thousand() -> None:
     rates = np.array([0.9, 0.7, 0.4, 0.1])  # at 1e-1, 1e-2, 1e-3, 1e-4
     assert read(replace(summary(), roc=replace(summary().roc, tpr_at=rates)), "tpr_001") == 0.4
+
+
+def test_the_gap_is_between_the_means_that_were_logged_last() -> None:
+    rows = {"pos_mean": np.array([0.1, 0.75]), "neg_mean": np.array([0.1, -0.25])}
+    shown = replace(summary(), curves=replace(summary().curves, measured_step=np.array([0, 10]), measured=rows))
+    assert read(shown, "gap") == 1.0
+    assert np.isnan(read(replace(shown, curves=replace(shown.curves, measured={})), "gap"))
+
+
+def test_what_moved_logits_do_to_the_loss_is_read_one_by_one() -> None:
+    head = replace(margins(), moved=np.array([0.5, 0.25, 2.0]), top_5=0.75, size=3.0)
+    names = ("doubled", "raised", "turned", "top_5", "margin_size")
+    assert [read(replace(summary(), margins=head), name) for name in names] == [0.5, 0.25, 2.0, 0.75, 3.0]
+    unknown = replace(summary(), margins=replace(head, moved=None, top_5=None))
+    assert all(np.isnan(read(unknown, name)) for name in names[:4])

@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import signal
 import sys
 from importlib.util import find_spec
 from types import SimpleNamespace
@@ -32,11 +34,20 @@ def test_workers_yield_when_they_are_told_to_be_warm(
     assert json.loads(told.getvalue()) == {"address": "tcp://127.0.0.1:1"}
 
 
-def test_workers_share_the_slow_imports(engine: Engine) -> None:
+def test_workers_share_the_slow_imports_and_so_does_one_that_replaces_another(engine: Engine) -> None:
     """Where forking is sound they have one parent, which imported for all; elsewhere each is the host's own child."""
     assert find_spec(host.PRELOAD) is not None
-    eventually(lambda: len(engine.warm()) == 3)
-    pids = engine.client.run(lambda: __import__("os").getpid(), nanny=False).values()
-    parents = {psutil.Process(pid).ppid() for pid in pids}
+    before = set(eventually(lambda: pids(engine)))
+    lost = min(before)
+    os.kill(lost, signal.SIGKILL)
+    after = set(eventually(lambda: pids(engine, without=lost)))
+    assert len(after - before) == 1
+    parents = {psutil.Process(pid).ppid() for pid in after}
     assert len(parents) == 1
     assert (parents == {engine.pid}) == (sys.platform != "linux")
+
+
+def pids(engine: Engine, without: int = -1) -> list[int]:
+    """Of three warm workers; none as long as there are fewer, or one that must be gone."""
+    found = list(engine.client.run(os.getpid, on_error="ignore").values())
+    return found if len(found) == len(engine.warm()) == 3 and without not in found else []

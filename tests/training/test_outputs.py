@@ -150,3 +150,39 @@ def test_looking_leaves_no_trace() -> None:
     made.snapshot()
     assert before
     assert all(torch.equal(before[name], t) for name, t in made.objective.state_dict().items())
+
+
+def test_moved_logits_change_the_loss_by_its_formula() -> None:
+    """Cross-entropy: log-sum-exp less the own logit, anew on the moved logits."""
+    snapshot, found = measured("cross_entropy", "digits")
+    assert snapshot.lens is not None
+    s, pos = snapshot.lens.s.astype(np.float64), snapshot.lens.pos
+
+    def value(logits: np.ndarray) -> float:
+        return float(np.mean([np.log(np.exp(row).sum()) - row[own][0] for row, own in zip(logits, pos, strict=True)]))
+
+    expected = [value(2 * s) - value(s), 0.0, value(-s) - value(s)]
+    assert found.moved == pytest.approx(expected, abs=1e-5)
+    assert min(abs(expected[0]), abs(expected[2])) > 0.05
+
+
+def test_the_z_loss_sees_neither_size_nor_height() -> None:
+    """It sees the sign: softplus(z) - softplus(-z) is z itself, the z-score of the own logit."""
+    snapshot, found = measured("z_loss", "digits")
+    assert snapshot.lens is not None
+    s = snapshot.lens.s.astype(np.float64)
+    z = (s - s.mean(axis=1, keepdims=True)) / s.std(axis=1, keepdims=True)
+    assert found.moved == pytest.approx([0.0, 0.0, z[snapshot.lens.pos].mean()], abs=1e-5)
+    assert z[snapshot.lens.pos].mean() > 0.5
+
+
+def test_the_spherical_softmax_sees_no_sign() -> None:
+    _, found = measured("spherical_softmax", "digits")
+    assert found.moved is not None
+    assert found.moved[2] == 0.0
+    assert abs(found.moved[1]) > 0.1
+
+
+@pytest.mark.parametrize(("loss", "data"), [("ensloss", "cancer"), ("hl_gauss", "diabetes")])
+def test_no_change_is_told_where_the_value_means_nothing_or_outputs_are_no_classes(loss: str, data: str) -> None:
+    assert measured(loss, data)[1].moved is None
