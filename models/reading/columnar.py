@@ -15,6 +15,7 @@ from models.reading.npy import is_label
 from models.reading.refused import GAPS, MOST_VALUE, Limits, Refused, check_rows, counted, shown
 
 _AGAIN = "Copy or export it again."
+_FEW = 8  # columns of Parquet read at once
 _AT_ONCE = 8192  # rows of Parquet decoded at once
 
 
@@ -62,13 +63,13 @@ def count(file: IO[bytes], kind: str, name: str, length: int, limits: Limits) ->
         raise Refused("E104", f"{shown(name)} is cut short or damaged: it cannot be decoded. {_AGAIN}") from None
 
 
-def _batches(file: IO[bytes], kind: str) -> Iterator[pa.RecordBatch]:
+def _batches(file: IO[bytes], kind: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """One after another, none kept; pages of Parquet are read as they are needed."""
     file.seek(0)
     if kind == ".parquet":
         opened = pq.ParquetFile(file, buffer_size=1 << 16, page_checksum_verification=True, pre_buffer=False)
         _check_names(opened.schema_arrow.names)
-        yield from opened.iter_batches(_AT_ONCE, use_threads=False)
+        yield from opened.iter_batches(_AT_ONCE, use_threads=False, columns=columns)
         return
     head = file.read(6)
     file.seek(0)
@@ -80,9 +81,18 @@ def _batches(file: IO[bytes], kind: str) -> Iterator[pa.RecordBatch]:
 
 
 def _part(file: IO[bytes], kind: str, only: NDArray[np.int64]) -> pa.Table:
-    """Those rows, a batch in memory at a time."""
+    """Those rows, a batch in memory at a time; of Parquet a few columns too, as every column has pages of its own."""
+    if kind != ".parquet":
+        return _rows(_batches(file, kind), only)
+    names = pq.ParquetFile(file, pre_buffer=False).schema_arrow.names
+    step = len(names) if any("." in name for name in names) else _FEW  # a dot would also choose within structs
+    few = [_rows(_batches(file, kind, names[at : at + step]), only) for at in range(0, len(names), step)]
+    return pa.table(dict(zip(names, (column for part in few for column in part.columns), strict=True)))
+
+
+def _rows(batches: Iterator[pa.RecordBatch], only: NDArray[np.int64]) -> pa.Table:
     first, parts = 0, []
-    for batch in _batches(file, kind):
+    for batch in batches:
         low, high = np.searchsorted(only, (first, first + batch.num_rows))
         parts.append(batch.take(pa.array(only[low:high] - first)))
         first += batch.num_rows
