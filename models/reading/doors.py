@@ -1,5 +1,6 @@
 """What a user brought, whichever way: embeddings, scores, a checkpoint, or a model with or without data."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -75,7 +76,7 @@ def bring(request: Request) -> Brought:
     """Read a file, or a folder of one checkpoint, and what belongs to it; raises Refused."""
     request = folder.resolved(request)
     name = request.path.name
-    if request.path.is_dir():
+    if os.path.isdir(request.path):
         company.check(request, "model")
         return _sentences(request)
     kind = source(request.path, "", ACCEPTED, request.limits).kind

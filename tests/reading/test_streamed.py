@@ -14,7 +14,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from models.reading.arrays import ACCEPTED
-from models.reading.refused import Limits
+from models.reading.doors import Request, bring
+from models.reading.refused import Limits, Refused
 from tests.reading.helpers import inside, refusal
 
 N, D, SAMPLE = 700, 8, 60
@@ -107,3 +108,9 @@ def test_changed_byte_of_an_archive_is_seen(tmp_path: Path) -> None:
     path.write_bytes(content)
     said = refusal("arrays", [path], ACCEPTED, {"sample": SAMPLE}, STREAMED)
     assert said == "E125 Member 'embeddings' is damaged (checksum). Copy the file again."
+
+
+def test_name_too_long_is_refused() -> None:
+    with pytest.raises(Refused, match=r"^E401 ") as caught:
+        bring(Request(Path("/" + "a" * 5000)))
+    assert "\n" not in str(caught.value)
