@@ -65,7 +65,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--sample",
         metavar="N",
         type=int,
-        help="look at N items, and read no more of a matrix above 64 MiB (a million rows of 64: 71 to 223 MB of memory)",
+        help="look at N items; of a matrix above 64 MiB read no more (a million rows of 64: 71 to 223 MB)",
     )
     parser.add_argument("--neighbours", action="store_true", help="recall@1 among all items, however long it takes")
     parser.add_argument("--keep", metavar="N", type=int, help="edit the head: prune it to N dimensions, no training")
