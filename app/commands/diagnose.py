@@ -61,7 +61,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--config", metavar="FILE", help="run.json or a config of the lab: names the encoder")
     parser.add_argument("--proxies", metavar="FILE", help="class weights of a head such as ArcFace's, a row a class")
-    parser.add_argument("--sample", metavar="N", type=int, help="look at N items, and read no more of a file too large")
+    parser.add_argument(
+        "--sample",
+        metavar="N",
+        type=int,
+        help="look at N items; of a matrix above 64 MiB read no more (a million rows of 64: 71 to 223 MB)",
+    )
     parser.add_argument("--neighbours", action="store_true", help="recall@1 among all items, however long it takes")
     parser.add_argument("--keep", metavar="N", type=int, help="edit the head: prune it to N dimensions, no training")
     parser.add_argument(

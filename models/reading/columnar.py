@@ -1,5 +1,6 @@
 """Parquet, Arrow and Feather through pyarrow, rows and values counted before it is decoded."""
 
+from collections.abc import Iterator
 from typing import IO, Any
 
 import numpy as np
@@ -14,14 +15,26 @@ from models.reading.npy import is_label
 from models.reading.refused import GAPS, MOST_VALUE, Limits, Refused, check_rows, counted, shown
 
 _AGAIN = "Copy or export it again."
+_FEW = 8  # columns of Parquet read at once
+_AT_ONCE = 8192  # rows of Parquet decoded at once
 
 
 def read(
-    file: IO[bytes], kind: str, name: str, limits: Limits, *, lenient: int
+    file: IO[bytes],
+    kind: str,
+    name: str,
+    limits: Limits,
+    *,
+    lenient: int,
+    only: NDArray[np.int64] | None = None,
 ) -> tuple[dict[str, Values], list[Fault]]:
-    """Columns by name (list columns as matrices), the rows left out (none unless lenient); raises Refused."""
+    """Columns by name (list columns as matrices), rows left out (none unless lenient); `only` those rows."""
+    file.seek(0)
     try:
-        table = _parquet(file, name, limits) if kind == ".parquet" else _arrow(file, name, limits)
+        if only is not None:
+            table = _part(file, kind, only)
+        else:
+            table = _parquet(file, name, limits) if kind == ".parquet" else _arrow(file, name, limits)
     except Refused:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError, IndexError, UnicodeDecodeError):
@@ -39,6 +52,55 @@ def read(
     return columns, faults
 
 
+def count(file: IO[bytes], kind: str, name: str, length: int, limits: Limits) -> int:
+    """Rows of a table that is too large to be read whole, 0 of a smaller one; raises Refused."""
+    try:
+        if kind != ".parquet":
+            return sum(batch.num_rows for batch in _batches(file, kind)) if length > limits.whole_bytes else 0
+        about = pq.ParquetFile(file, pre_buffer=False).metadata
+        return int(about.num_rows) if 4 * _declared(about) > limits.whole_bytes else 0
+    except (pa.ArrowException, OSError, ValueError, IndexError):
+        raise Refused("E104", f"{shown(name)} is cut short or damaged: it cannot be decoded. {_AGAIN}") from None
+
+
+def _batches(file: IO[bytes], kind: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """One after another, none kept; pages of Parquet are read as they are needed."""
+    file.seek(0)
+    if kind == ".parquet":
+        opened = pq.ParquetFile(file, buffer_size=1 << 16, page_checksum_verification=True, pre_buffer=False)
+        _check_names(opened.schema_arrow.names)
+        yield from opened.iter_batches(_AT_ONCE, use_threads=False, columns=columns)
+        return
+    head = file.read(6)
+    file.seek(0)
+    opened = ipc.open_file(file) if head == b"ARROW1" else ipc.open_stream(file)
+    _check_names(opened.schema.names)
+    for batch in map(opened.get_batch, range(opened.num_record_batches)) if head == b"ARROW1" else opened:
+        batch.validate(full=True)
+        yield batch
+
+
+def _part(file: IO[bytes], kind: str, only: NDArray[np.int64]) -> pa.Table:
+    """Those rows, a batch in memory at a time; of Parquet a few columns too, as every column has pages of its own."""
+    if kind != ".parquet":
+        return _rows(_batches(file, kind), only)
+    names = pq.ParquetFile(file, pre_buffer=False).schema_arrow.names
+    step = len(names) if any("." in name for name in names) else _FEW  # a dot would also choose within structs
+    few = [_rows(_batches(file, kind, names[at : at + step]), only) for at in range(0, len(names), step)]
+    return pa.table(dict(zip(names, (column for part in few for column in part.columns), strict=True)))
+
+
+def _rows(batches: Iterator[pa.RecordBatch], only: NDArray[np.int64]) -> pa.Table:
+    first, parts = 0, []
+    for batch in batches:
+        low, high = np.searchsorted(only, (first, first + batch.num_rows))
+        parts.append(batch.take(pa.array(only[low:high] - first)))
+        first += batch.num_rows
+        if first > only[-1]:
+            break
+    return pa.Table.from_batches(parts)
+
+
 def _parquet(file: IO[bytes], name: str, limits: Limits) -> pa.Table:
     try:
         opened = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
@@ -49,15 +111,19 @@ def _parquet(file: IO[bytes], name: str, limits: Limits) -> pa.Table:
     told = opened.metadata
     _check_names(opened.schema_arrow.names)
     check_rows(told.num_rows, limits)
-    cells = sum(
-        told.row_group(g).column(c).num_values for g in range(told.num_row_groups) for c in range(told.num_columns)
-    )
+    cells = _declared(told)
     _check_cells(cells, told.num_rows, told.num_columns, limits)
     texts = [field.name for field in opened.schema_arrow if _is_text(field.type)]
     file.seek(0)
     return pq.ParquetFile(file, read_dictionary=texts, page_checksum_verification=True, pre_buffer=False).read(
         use_threads=False
     )
+
+
+def _declared(about: Any) -> int:
+    """Cells of a Parquet file, those in lists counted one by one."""
+    groups = (about.row_group(place) for place in range(about.num_row_groups))
+    return sum(group.column(place).num_values for group in groups for place in range(about.num_columns))
 
 
 def _arrow(file: IO[bytes], name: str, limits: Limits) -> pa.Table:

@@ -1,12 +1,13 @@
 """In the reading process: a table of any kind as columns."""
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.reading import delimited, npy
+from models.reading import delimited, npy, values
 from models.reading.cells import Fault, Values
 from models.reading.refused import MOST_VALUE, Limits, Notes, Refused, check_rows, counted, shown, told
 
@@ -24,6 +25,8 @@ def task(files: list[IO[bytes]], options: dict[str, Any], limits: Limits) -> tup
     """Columns of one file; told: the rows left out, and notes."""
     name, kind, _ = options["sources"][0]
     notes = Notes()
+    if options.get("peek") and (part := _first(files[0], options["sources"][0], limits, int(options["peek"]))):
+        return {"refused": [], "notes": []}, part
     columns, faults = read(files[0], kind, name, limits, notes, lenient=int(options["lenient"]))
     faults_told = [[fault.line, fault.reason] for fault in faults]
     return {"refused": faults_told, "notes": [[note.code, note.text] for note in notes.found]}, columns
@@ -44,14 +47,62 @@ def read(file: IO[bytes], kind: str, name: str, limits: Limits, notes: Notes, *,
     return _without_index(columns, notes), faults
 
 
-def _without_index(columns: dict[str, Values], notes: Notes) -> dict[str, Values]:
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some rows of a table."""
+
+    columns: dict[str, Values]
+    total: int  # rows of the table
+    rows: NDArray[np.int64]  # (k,) rising
+
+
+def sampled(file: IO[bytes], source: tuple[str, str, int], limits: Limits, notes: Notes, sample: int) -> Part | None:
+    """So many rows of a table too large to be read whole, the same each time; None if it is small or has no more."""
+    name, kind, length = source
+    if kind in (".csv", ".tsv"):
+        if length <= limits.whole_bytes:
+            return None
+        picked = drawn(delimited.count(file, kind), sample)
+        if picked is None:
+            return None
+        found = delimited.read(file, kind, limits, lenient=False, only=picked[1])[0]
+    else:
+        columnar = import_module(_COLUMNAR)
+        picked = drawn(columnar.count(file, kind, name, length, limits), sample)
+        if picked is None:
+            return None
+        found = columnar.read(file, kind, name, limits, lenient=False, only=picked[1])[0]
+    return Part(_without_index(found, notes, picked[1]), *picked)
+
+
+def _first(file: IO[bytes], source: tuple[str, str, int], limits: Limits, count: int) -> dict[str, Values] | None:
+    """The first rows of a table too large to be read whole; None if it is small."""
+    name, kind, length = source
+    only = np.arange(count)
+    if kind in (".csv", ".tsv"):
+        return delimited.read(file, kind, limits, lenient=False, only=only)[0] if length > limits.whole_bytes else None
+    columnar = import_module(_COLUMNAR)
+    large = kind != ".npz" and columnar.count(file, kind, name, length, limits)
+    return columnar.read(file, kind, name, limits, lenient=False, only=only)[0] if large else None
+
+
+def drawn(total: int, sample: int) -> tuple[int, NDArray[np.int64]] | None:
+    """The rows of a sample; None if it takes all."""
+    rows = values.sampled(total, sample)
+    return None if rows is None else (total, rows)
+
+
+def _without_index(
+    columns: dict[str, Values], notes: Notes, rows: NDArray[np.int64] | None = None
+) -> dict[str, Values]:
     """Without a first column that has no name and counts the rows."""
     first = next(iter(columns))
     unnamed = first == "" or first.startswith(("Unnamed: 0", "__index_level_0__"))
-    values = columns[first]
+    column = columns[first]
     if not unnamed:
         return columns
-    counts = not isinstance(values, list) and values.ndim == 1 and np.array_equal(values, np.arange(len(values)))
+    count = np.arange(len(column)) if rows is None else rows
+    counts = not isinstance(column, list) and column.ndim == 1 and np.array_equal(column, count)
     if counts and len(columns) > 1:
         notes.add("W211", "The first column has no name and counts 0, 1, 2: taken as a row number, not a dimension.")
         return {name: column for name, column in columns.items() if name != first}

@@ -1,5 +1,6 @@
 """What comes beside a file must belong to its kind: options against the door that the file goes through (E403)."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def check(request: "Request", door: str) -> None:
     for option, (field, doors, to, mend) in _COMPANY.items():
         if getattr(request, field) and door not in doors:
             raise Refused("E403", f"{option} belongs to {to}, and {name} is read as {door}. {mend}.")
-    whole = sniff.suffix_of(request.path.name) == ".onnx" or request.path.is_dir()
+    whole = sniff.suffix_of(request.path.name) == ".onnx" or os.path.isdir(request.path)
     if whole and (request.encoder or request.config):
         raise Refused(
             "E403", f"--encoder and --config are for weights alone, and {name} is a whole model. Leave them out."

@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import IO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.reading import cells as cells_
 from models.reading.cells import Cells, Fault, Values
@@ -32,15 +33,25 @@ class Rows:
     headed: bool
 
 
-def read(file: IO[bytes], kind: str, limits: Limits, *, lenient: int) -> tuple[dict[str, Values], list[Fault], bool]:
-    """Columns by name, the rows left out (none unless lenient), whether there was a header; raises Refused."""
+def count(file: IO[bytes], kind: str) -> int:
+    """Rows of a table, the header left out; nothing is kept."""
+    records = _without_last_blanks(_records(checked_lines(file), _delimiter(_first_lines(file), kind)))
+    start = list(islice(records, 2))
+    headed = bool(start) and not _is_data(start[0][1], start[1][1] if len(start) > 1 else [])
+    return len(start) - headed + sum(1 for _ in records)
+
+
+def read(
+    file: IO[bytes], kind: str, limits: Limits, *, lenient: int, only: NDArray[np.int64] | None = None
+) -> tuple[dict[str, Values], list[Fault], bool]:
+    """Columns by name, rows left out (none unless lenient), whether there was a header; `only` those rows."""
     most_lines = _count_lines(file)
     first = _first_lines(file)
     delimiter = _delimiter(first, kind)
     if delimiter == ";" and _decimal_commas(first):
         mend = "Export with decimal points and ',' between cells."
         raise Refused("E134", f"The file uses ';' and decimal commas (0,5). {mend}")
-    rows = _rows(_records(checked_lines(file), delimiter), limits, most_lines, lenient=lenient)
+    rows = _rows(_records(checked_lines(file), delimiter), limits, most_lines, lenient=lenient, only=only)
     columns = _columns(rows, lenient=lenient)
     return columns, rows.faults, rows.headed
 
@@ -103,7 +114,14 @@ def _quoted(error: str, begins: int, line: int) -> Refused:
     return Refused("E136", f"A quote opened on line {begins} is never closed.")
 
 
-def _rows(records: Iterator[tuple[int, list[str]]], limits: Limits, most: int, *, lenient: int) -> Rows:
+def _rows(
+    records: Iterator[tuple[int, list[str]]],
+    limits: Limits,
+    most: int,
+    *,
+    lenient: int,
+    only: NDArray[np.int64] | None = None,
+) -> Rows:
     records = _without_last_blanks(records)
     start = list(islice(records, 2))
     if not start or not start[0][1]:
@@ -116,13 +134,26 @@ def _rows(records: Iterator[tuple[int, list[str]]], limits: Limits, most: int, *
             f"{len(names):,} columns; the limit is {limits.columns:,}. Rows must be points. Transposed? Use x.T.",
         )
     rows = Rows(names, [Cells() for _ in names], [], [], headed)
-    for line, cells in chain(start[1:] if headed else start, records):
+    body: Iterator[tuple[int, list[str]]] = chain(start[1:] if headed else start, records)
+    for line, cells in body if only is None else _those(body, only):
         _take(rows, line, cells, lenient=lenient)
         if len(rows.lines) > limits.rows:
             check_rows(max(most - headed, len(rows.lines)), limits)
     if not rows.lines and not rows.faults:
         raise Refused("E109", "There is a header but no row.")
     return rows
+
+
+def _those(records: Iterable[tuple[int, list[str]]], only: NDArray[np.int64]) -> Iterator[tuple[int, list[str]]]:
+    """The records whose places are wanted, which rise."""
+    wanted = iter(only.tolist())
+    place = next(wanted, -1)
+    for here, record in enumerate(records):
+        if here == place:
+            yield record
+            place = next(wanted, -1)
+            if place < 0:
+                return
 
 
 def _without_last_blanks(records: Iterable[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:

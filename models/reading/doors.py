@@ -1,5 +1,6 @@
 """What a user brought, whichever way: embeddings, scores, a checkpoint, or a model with or without data."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from models.reading.refused import COMMAND_LINE, Limits, Note, Refused, shown
 from models.reading.relevance import Judged
 from models.reading.scores import Pairs, ScoreTable
 from models.reading.table import ACCEPTED as TABLES
-from models.reading.table import read_table
+from models.reading.table import Table, read_table
 from models.reading.weights import Weights
 from models.spec import Value
 
+_PEEK = 100  # rows that show what a large table holds
 DOORS = ("embeddings", "relevance", "scores", "weights", "model")
 ACCEPTED = (*arrays.ACCEPTED, ".pt", ".onnx")
 _TAKES = {
@@ -74,7 +76,7 @@ def bring(request: Request) -> Brought:
     """Read a file, or a folder of one checkpoint, and what belongs to it; raises Refused."""
     request = folder.resolved(request)
     name = request.path.name
-    if request.path.is_dir():
+    if os.path.isdir(request.path):
         company.check(request, "model")
         return _sentences(request)
     kind = source(request.path, "", ACCEPTED, request.limits).kind
@@ -84,15 +86,8 @@ def bring(request: Request) -> Brought:
             "E103", f"{shown(name)} cannot be read as {request.door}: {takes} are. Leave --as out, or export it so."
         )
     door, table = request.door or _guessed(kind, request), None
-    if (
-        door == "embeddings"
-        and not request.door
-        and kind in TABLES
-        and request.labels is None
-        and request.pairs is None
-    ):
-        table = read_table(request.path, limits=request.limits) if kind in (".csv", ".tsv", ".parquet") else None
-        door = "scores" if table is not None and scores.is_scores(table) else door
+    if door == "embeddings" and not request.door and request.labels is None and request.pairs is None:
+        door, table = _seen(kind, request)
     company.check(request, door)
     if door == "relevance":
         judged = relevance.read_judged(request.path, request.documents, request.relevance, limits=request.limits)
@@ -105,6 +100,17 @@ def bring(request: Request) -> Brought:
     if door == "weights":
         return _weights(request, name)
     return _embeddings(request, name)
+
+
+def _seen(kind: str, request: Request) -> tuple[str, Table | None]:
+    """Embeddings or scores, from a table itself; the table, if it holds scores and was read to its end."""
+    if kind not in (".csv", ".tsv", ".parquet"):
+        return "embeddings", None
+    peek = 0 if request.sample is None else _PEEK
+    table = read_table(request.path, peek=peek, limits=_for_sample(request))
+    if not scores.is_scores(table):
+        return "embeddings", None
+    return "scores", None if len(table) == peek else table
 
 
 def _guessed(kind: str, request: Request) -> str:
@@ -122,9 +128,12 @@ def _embeddings(request: Request, name: str, array: str = "") -> Brought:
 
 
 def _for_sample(request: Request) -> Limits:
-    """A sample of an .npy file may come from any number of bytes: only its rows are read."""
-    mapped = request.sample is not None and sniff.suffix_of(request.path.name) == ".npy"
-    return replace(request.limits, file_bytes=1 << 50) if mapped else request.limits
+    """A sample may come from any number of bytes, but for text, which is read to its end; pairs name rows of all."""
+    limits = request.limits
+    if request.pairs is not None:
+        limits = replace(limits, whole_bytes=limits.matrix_bytes)
+    mapped = request.sample is not None and sniff.suffix_of(request.path.name) not in (".csv", ".tsv")
+    return replace(limits, file_bytes=1 << 50) if mapped else limits
 
 
 def _pairs(request: Request, found: Arrays) -> Pairs | None:

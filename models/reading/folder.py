@@ -1,5 +1,6 @@
 """Folders as a checkpoint: a run of this app, which names its state; other folders are told apart by their files."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ _STATE = re.compile(r"state-\d{1,12}\.safetensors")
 def resolved(request: "Request") -> "Request":
     """The state and config that a run's folder names; a state beside its run.json gets it as config (E104, E401)."""
     path = request.path
-    if path.is_dir():
+    if os.path.isdir(path):  # False for a name too long, where Path raises
         if (path / RUN).is_file():
             return replace(request, path=path / _state(path, request.limits), config=request.config or path / RUN)
         if not (path / MODULES).is_file():

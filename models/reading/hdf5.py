@@ -1,6 +1,7 @@
 """HDF5 through h5py: plain data sets only, no links, no outside storage, no filter but the common ones."""
 
 import math
+from dataclasses import replace
 from typing import IO, Any
 
 import h5py  # type: ignore[import-untyped]
@@ -8,17 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.reading.refused import MOST_VALUE, Limits, Refused, shown, size, told
+from models.reading.streamed import UNBOUNDED, Stored, large
 
 _FILTERS = {1: "gzip", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 _MOST_DEPTH = 16
 _SMALL = 1 << 20  # bytes
 
 
-def arrays(file: IO[bytes], name: str, limits: Limits) -> dict[str, NDArray[Any]]:
-    """Every data set by its path; raises Refused (E104, E105, E116, E121, E142, E171)."""
+def arrays(file: IO[bytes], name: str, limits: Limits, *, stored: bool = False) -> dict[str, NDArray[Any] | Stored]:
+    """Every data set by its path, large matrices left where they are if `stored`.
+
+    Raises Refused (E104, E105, E116, E121, E142, E171).
+    """
     try:
         with h5py.File(file, "r") as opened:
-            found = {key: _values(key, data, limits) for key, data in _sets(opened, "", limits)}
+            found = {key: _values(file, key, data, limits, stored=stored) for key, data in _sets(opened, "", limits)}
     except Refused:
         raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError):
@@ -49,7 +54,7 @@ def _sets(group: Any, path: str, limits: Limits, depth: int = 0) -> list[tuple[s
     return found
 
 
-def _values(key: str, data: Any, limits: Limits) -> NDArray[Any]:
+def _values(file: IO[bytes], key: str, data: Any, limits: Limits, *, stored: bool) -> NDArray[Any] | Stored:
     where = f"'{shown(key, MOST_VALUE)}'"
     if not isinstance(data, h5py.Dataset):
         raise Refused("E142", f"{where} is no array. Keep the embeddings and the labels.")
@@ -62,11 +67,32 @@ def _values(key: str, data: Any, limits: Limits) -> NDArray[Any]:
     text = h5py.check_string_dtype(data.dtype)
     if data.dtype.hasobject and text is None:
         raise Refused("E142", f"{where} holds values of different lengths; a matrix of numbers is needed.")
-    _check_size(where, data, limits)
+    left = stored and text is None and large(data.shape, limits)
+    _check_size(where, data, replace(limits, matrix_bytes=UNBOUNDED) if left else limits)
+    if left:
+        return Stored(data.shape, data.dtype, lambda rows: _taken(file, key, rows))
     if text is not None:
         return np.array(data.asstr("utf-8")[()].tolist() if data.shape else [], dtype=np.str_)
     values: NDArray[Any] = data[()]
     return values
+
+
+def _taken(file: IO[bytes], key: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Rows of a data set, read in blocks that end where chunks do."""
+    try:
+        with h5py.File(file, "r") as opened:
+            data = opened[key]
+            wide = data.shape[1] * data.dtype.itemsize
+            tall = data.chunks[0] if data.chunks else 1
+            step = tall * max((1 << 22) // (wide * tall), 1)
+            out = np.empty((len(rows), data.shape[1]), data.dtype)
+            for first in (np.unique(rows // step) * step).tolist():
+                low, high = np.searchsorted(rows, (first, first + step))
+                out[low:high] = data[first : first + step][rows[low:high] - first]
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        where = f"'{shown(key, MOST_VALUE)}'"
+        raise Refused("E104", f"{where} is damaged: it cannot be decoded. Copy or export it again.") from None
+    return out
 
 
 def _check_size(where: str, data: Any, limits: Limits) -> None:

@@ -1,5 +1,6 @@
 """In the reading process: the embeddings of a file, and the labels that may stand beside them."""
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import IO, Any
 
@@ -41,50 +42,90 @@ def _told(notes: Notes) -> list[list[str]]:
 def _embeddings(
     file: IO[bytes], source: tuple[str, str, int], options: dict[str, Any], limits: Limits, notes: Notes
 ) -> tuple[dict[str, Any], dict[str, Any]]:
+    read = _read(file, source, options, limits, notes)
+    z, rows, total = read.z, read.rows, read.total
+    if len(rows) < total:
+        notes.add("W207", f"{len(rows):,} of {total:,} rows were read, drawn at random, the same each time.")
+    kept = values.check_finite(z, half=read.half, drop=bool(options.get("drop")))
+    places, known = (np.arange(len(z)), len(z)) if read.beside_sample else (rows, total)
+    if kept is not None:
+        notes.add("W206", f"{counted(len(z) - len(kept), 'row')} of {len(z):,} left out: not finite.")
+        z, rows, places = z[kept], rows[kept], places[kept]
+    values.remark(z, notes)
+    answer: dict[str, Any] = {"z": z}
+    names: list[str] | None = None
+    beside = read.beside
+    if beside is not None:
+        if len(beside) == known and len(places) < known:
+            beside = [beside[place] for place in places] if isinstance(beside, list) else beside[places]
+            known = len(places)
+        answer["y"], names = labels.classes(beside, known, limits, notes)
+    if len(rows) < total:
+        answer["rows"] = rows
+    return {"array": read.key, "total": total, "classes": names, "notes": _told(notes)}, answer
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """A matrix of a file, or some rows of it."""
+
+    key: str  # its name in the file
+    z: NDArray[np.float32]
+    half: bool  # the file holds float16
+    total: int  # rows of the file
+    rows: NDArray[np.int64]  # those that were read
+    beside: Values | None  # labels in the same file
+    beside_sample: bool = False  # those labels are of the rows that were read alone
+
+
+def _read(
+    file: IO[bytes], source: tuple[str, str, int], options: dict[str, Any], limits: Limits, notes: Notes
+) -> _Read:
     sample, wanted = options.get("sample"), str(options.get("array", ""))
     name, kind, length = source
     if kind == ".npy":
         head = npy.header(file, length, shown(name))
         total, picked = _picked(head.shape, head.dtype, limits, sample)
-        z, half, key, beside = values.from_file(file, head, picked), head.dtype.itemsize == 2, "", None
+        rows = np.arange(total) if picked is None else picked
+        return _Read("", values.from_file(file, head, picked), head.dtype.itemsize == 2, total, rows, None)
+    part = None
+    if sample is not None and kind in TABLES:
+        part = columns.sampled(file, source, limits, notes, sample)
+    if part is not None:
+        found = _stacked(part.columns)
+    elif sample is not None and kind not in TABLES:
+        found = _named(import_module("models.reading.streamed").arrays(file, kind, name, length, limits))
     else:
         found = candidates(file, kind, name, length, limits, notes)
-        key, array = chosen(found, wanted)
-        beside = labels_beside(found, key, notes) if options.get("labels", True) else None
-        total, picked = _picked(array.shape, array.dtype, limits, sample)
-        z, half = values.from_array(array, picked), array.dtype == np.float16
-    if picked is not None:
-        notes.add("W207", f"{len(picked):,} of {total:,} rows were read, drawn at random, the same each time.")
-    kept = values.check_finite(z, half=half, drop=bool(options.get("drop")))
-    rows = np.arange(len(z)) if picked is None else picked
-    if kept is not None:
-        notes.add("W206", f"{counted(len(z) - len(kept), 'row')} of {len(z):,} left out: not finite.")
-        z, rows = z[kept], rows[kept]
-    values.remark(z, notes)
-    answer: dict[str, Any] = {"z": z}
-    names: list[str] | None = None
-    if beside is not None:
-        if len(beside) == total and len(rows) < total:
-            beside = [beside[row] for row in rows] if isinstance(beside, list) else beside[rows]
-            answer["y"], names = labels.classes(beside, len(rows), limits, notes)
-        else:
-            answer["y"], names = labels.classes(beside, total, limits, notes)
-    if len(rows) < total:
-        answer["rows"] = rows
-    return {"array": key, "total": total, "classes": names, "notes": _told(notes)}, answer
+    key, it = chosen(found, wanted)
+    array: Any = it  # or Stored, which has its shape and type
+    beside = labels_beside(found, key, notes) if options.get("labels", True) else None
+    half = array.dtype == np.float16
+    if part is not None:
+        _picked(array.shape, array.dtype, limits, None)
+        return _Read(key, values.from_array(array, None), half, part.total, part.rows, beside, beside_sample=True)
+    total, picked = _picked(array.shape, array.dtype, limits, sample)
+    rows = np.arange(total) if picked is None else picked
+    if not isinstance(array, np.ndarray):
+        return _Read(key, values.from_array(array.take(rows), None), half, total, rows, beside)
+    return _Read(key, values.from_array(array, picked), half, total, rows, beside)
+
+
+def _named(found: dict[str, Any]) -> dict[str, Values]:
+    return {key: _plain(key, array) if isinstance(array, np.ndarray) else array for key, array in found.items()}
 
 
 def _picked(
     shape: tuple[int, ...], dtype: np.dtype[Any], limits: Limits, sample: int | None
 ) -> tuple[int, NDArray[np.int64] | None]:
-    """Rows there are, and those that are read: all within the limits, else a sample if one is asked for."""
+    """Rows there are, and those that are read: all of a matrix that is not large, else a sample if one is asked for."""
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         columns.plain(np.empty((0, 0), dtype))
     check_shape(shape, limits, rows=False)
-    if sample is None or fits(shape, limits):
+    if sample is None or (fits(shape, limits) and 4 * shape[0] * shape[1] <= limits.whole_bytes):
         check_shape(shape, limits)
         return shape[0], None
-    check_shape((sample, shape[1]), limits)
+    check_shape((min(sample, shape[0]), shape[1]), limits)
     return shape[0], values.sampled(shape[0], sample)
 
 

@@ -4,6 +4,7 @@ import io
 import math
 import tokenize
 import warnings
+import zipfile
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -94,8 +95,15 @@ def values(data: bytes, head: Header) -> NDArray[Any]:
 def members(file: IO[bytes], name: str, limits: Limits) -> dict[str, tuple[Header, NDArray[Any]]]:
     """Every array of an .npz by name."""
     archive = zips.opened(file, name, limits, limits.members)
+    return arrays_of(archive, archive.infolist(), name, limits)
+
+
+def arrays_of(
+    archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], name: str, limits: Limits
+) -> dict[str, tuple[Header, NDArray[Any]]]:
+    """Some members of an .npz by name."""
     found = {}
-    for entry in archive.infolist():
+    for entry in entries:
         key = entry.filename.removesuffix(".npy")
         if not entry.filename.endswith(".npy"):
             raise Refused(

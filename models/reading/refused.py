@@ -36,6 +36,7 @@ class Limits:
     rows: int = 1_000_000
     columns: int = 4096  # of a matrix
     matrix_bytes: int = 1024 * MEBIBYTE  # as float32
+    whole_bytes: int = 64 * MEBIBYTE  # as float32: of more than this a sample is read without the rest
     classes: int = 10_000
     ratio: int = 200  # unpacked size over packed size of an archive's member
     members: int = 64  # of an archive of arrays

@@ -4,6 +4,8 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO
 
@@ -92,14 +94,23 @@ def _check_overlap(file: IO[bytes], archive: zipfile.ZipFile, entries: list[zipf
 def content(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     """A member unpacked, never more than it declares (E121, E125)."""
     what = f"Member '{member(entry.filename)}'"
-    try:
-        with archive.open(entry) as packed:
-            data = packed.read(entry.file_size + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
-        raise Refused("E125", f"{what} is damaged (checksum). Copy the file again.") from None
+    with unpacking(entry), archive.open(entry) as packed:
+        data = packed.read(entry.file_size + 1)
     if len(data) != entry.file_size:
         raise Refused("E125", f"{what} is damaged: {entry.file_size:,} bytes declared. Copy the file again.")
     return data
+
+
+@contextmanager
+def unpacking(entry: zipfile.ZipInfo) -> Iterator[None]:
+    """What goes wrong while a member is unpacked, as a refusal (E125)."""
+    try:
+        yield
+    except Refused:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
+        what = f"Member '{member(entry.filename)}'"
+        raise Refused("E125", f"{what} is damaged (checksum). Copy the file again.") from None
 
 
 def member(name: str) -> str:
