@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import CHROMIUM_ARGS, chromium_path, start_server, stop_server
 
-WINDOW_S, PRESSES = 10.0, 20
+WINDOW_S, PRESSES = 10.0, 21
 PATIENCE_MS = 120_000
 ONE, FOUR = ("infonce",), ("infonce", "supcon", "triplet;reduction=mean_active", "circle")
 STEPS = "[...document.querySelectorAll('.st-key-numbers tbody tr')].map(r => +r.cells[1].innerText)"
@@ -155,7 +155,7 @@ def live(browser: Any, url: str, lanes: tuple[str, ...]) -> Iterator[tuple[str, 
     yield f"{name}: charts mounted anew (target: 0)", f"{seen['charts'] - seen['kept']} of {seen['charts']}"
     words = ["Pause", "Play"]
     times = []
-    for turn in range(PRESSES):  # at moments that fall anywhere between two updates, as a hand's do
+    for turn in range(PRESSES):  # at any moment between two updates, as a hand does; the last one is Pause
         page.wait_for_timeout(300 + 170 * turn % 800)
         times.append(page.evaluate(PRESS, words[:: 1 if turn % 2 == 0 else -1]))
     p50, p95 = np.quantile(times, (0.5, 0.95))
