@@ -14,13 +14,16 @@ _OPTIONS = {"nogil": True, "cache": True, "fastmath": False}
 @njit(**_OPTIONS)
 def count_runs(tile, start, middle, stop, positive, negative, low, scale):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0913
     """Add each row's scores to the bins: columns start..middle are positives, middle..stop negatives."""
-    last = len(positive) - 1
+    last, first, one = np.int32(len(positive) - 1), np.int32(0), np.uint32(1)
+    place = np.empty(tile.shape[1], np.int32)
     for i in range(tile.shape[0]):
         row = tile[i]
+        for j in range(tile.shape[1]):  # a loop of its own, over all: it is worked several scores at a time
+            place[j] = min(max(np.int32((row[j] - low) * scale), first), last)
         for j in range(start[i], middle[i]):
-            positive[min(max(int((row[j] - low) * scale), 0), last)] += 1
+            positive[np.uint32(place[j])] += one
         for j in range(max(middle[i], start[i]), stop[i]):
-            negative[min(max(int((row[j] - low) * scale), 0), last)] += 1
+            negative[np.uint32(place[j])] += one
 
 
 @njit(**_OPTIONS)
