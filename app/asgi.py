@@ -21,7 +21,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app import files, startup
-from app.bundled import Bundled
 from app.cli import incident
 
 ROOT = Path(__file__).parents[1]  # the folder that holds app, components and models
@@ -186,7 +185,7 @@ def build() -> st.App:
         ROOT / "app" / "main.py",
         lifespan=_lifespan,
         routes=[Route("/items/{key}/{row:int}", _item), Route("/files/{ticket}/{name}", files.answer)],
-        middleware=[Middleware(Guard, hosts=hosts), Middleware(_Opening), Middleware(Bundled)],
+        middleware=[Middleware(Guard, hosts=hosts), Middleware(_Opening)],
         on_script_error=on_script_error,
     )
 
