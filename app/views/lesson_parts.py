@@ -19,7 +19,7 @@ from models.engine.quota import QuotaError
 from models.spec import Knob
 from models.training.config import RunConfig, part_knobs
 
-POLL_S = 1.0
+POLL_S, WAIT_S = 1.0, 2.0
 
 
 def draw(lesson: Lesson, place: Place) -> None:
@@ -50,9 +50,7 @@ def _run(lesson: Lesson) -> None:
         st.caption("Predict first: you remember what surprised you.")
     elif lesson_session.mode(lesson) is None:
         st.caption("The stored recording is shown at once.")
-    problem = state.get(lesson_session.key(lesson, "problem"))
-    if problem:
-        st.warning(str(problem), icon="⚠️")
+    _hindrance(lesson)
     names = " · ".join(f"{theme.badge(k)} {run.name}" for k, run in enumerate(lesson.runs))
     st.markdown(names)
     if lesson_session.mode(lesson) == lesson_session.RECORDED:
@@ -62,22 +60,56 @@ def _run(lesson: Lesson) -> None:
         _progress(lesson)
 
 
+def _hindrance(lesson: Lesson) -> None:
+    """Why nothing trains here: what the server refused, or who comes first."""
+    problem = state.get(lesson_session.key(lesson, "problem"))
+    if problem:
+        st.warning(str(problem), icon="⚠️")
+    if state.get(lesson_session.key(lesson, "waiting")):
+        _waiting(lesson)
+
+
 def _train(lesson: Lesson) -> None:
-    """Train the runs on this machine, on a board of the engine like that of the lab."""
+    """Train the runs on this machine, on a board of the engine like that of the lab; wait where it is full."""
+    who = lesson_session.key(lesson, state.page().ticket)
+    turns = startup.boards().wait(who)
+    state.put(lesson_session.key(lesson, "waiting"), turns)
+    if turns:
+        state.put(lesson_session.key(lesson, "mode"), lesson_session.RECORDED)
+        return
     try:
         player = startup.boards().create([run.config for run in lesson.runs])
         player.run_until(step=lesson.steps)
     except (QuotaError, ValueError) as error:
         state.put(lesson_session.key(lesson, "problem"), f"{error} The recording shows the same runs.")
         return
+    startup.boards().leave(who)
     state.put(lesson_session.key(lesson, "problem"), "")
     state.put(lesson_session.key(lesson, "board"), player.board_id)
     state.put(lesson_session.key(lesson, "mode"), lesson_session.LIVE)
 
 
 def _again(lesson: Lesson) -> None:
-    for name in ("mode", "board", "problem", *(f"answer-{question.name}" for question in lesson.questions)):
+    startup.boards().leave(lesson_session.key(lesson, state.page().ticket))
+    for name in ("mode", "board", "problem", "waiting", *(f"answer-{question.name}" for question in lesson.questions)):
         state.put(lesson_session.key(lesson, name), None)
+
+
+def _waiting(lesson: Lesson) -> None:
+    """The place in the line; looks again by itself, and trains when it is this reader's turn."""
+
+    @st.fragment(run_every=WAIT_S)
+    def look() -> None:
+        _train(lesson)
+        turns = state.get(lesson_session.key(lesson, "waiting"))
+        if not turns:
+            st.rerun()
+        st.info(
+            f"As many train now as this machine takes. You are **number {turns}** of those who wait, and your run "
+            "begins by itself. Meanwhile the recording shows the same.", icon=":material/hourglass_top:",
+        )  # fmt: skip
+
+    look()
 
 
 def _progress(lesson: Lesson) -> None:

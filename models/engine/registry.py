@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from models.engine.checkpoint import Keeper, Stored, last_packed, purge, stored, stored_ids
 from models.engine.cluster import Engine
 from models.engine.lanes import Kept
+from models.engine.line import Line
 from models.engine.player import Player
 from models.engine.quota import QuotaError, check_lanes
 from models.settings import Settings
@@ -29,6 +30,7 @@ class Boards:
         self._lock = threading.RLock()
         self._players: dict[str, Player] = {}
         self._seen: dict[str, float] = {}
+        self._line = Line()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="boards", daemon=True)
         self._thread.start()
@@ -74,6 +76,17 @@ class Boards:
             for index, (lane, config) in enumerate(found.lanes)
         }
         return self._open(board_id, [config for _, config in found.lanes], kept)
+
+    def wait(self, who: str) -> int:
+        """Turns that somebody has to wait before a board of theirs may train; 0: now, and `leave` once it does.
+
+        Ask every second or two: who does not ask loses the place.
+        """
+        return self._line.place(who, self._settings.boards - self._training())
+
+    def leave(self, who: str) -> None:
+        """They wait no longer."""
+        self._line.leave(who)
 
     def open_ids(self) -> list[str]:
         """Boards that are open here."""
@@ -129,9 +142,12 @@ class Boards:
             raise QuotaError(f"All {self._settings.sessions} places on this server are taken; try again later.")
         self.release(min(left, key=lambda key: self._seen[key]))
 
-    def _admit(self) -> None:
+    def _training(self) -> int:
         with self._lock:
-            training = sum(player.training for player in self._players.values())
+            return sum(player.training for player in self._players.values())
+
+    def _admit(self) -> None:
+        training = self._training()
         if training >= self._settings.boards:
             raise QuotaError(f"{training} boards are training now, as many as this server takes; pause one first.")
 

@@ -177,6 +177,13 @@ class LocalBoards:
     def __init__(self) -> None:
         self.players: dict[str, LocalPlayer] = {}
         self.full = ""
+        self.line: list[int] = []  # turns that whoever asks has to wait, ask by ask; then none
+
+    def wait(self, who: str) -> int:
+        return self.line.pop(0) if self.line else 0
+
+    def leave(self, who: str) -> None:
+        """Nobody else waits here."""
 
     def create(self, configs: Sequence[RunConfig]) -> LocalPlayer:
         if self.full:

@@ -96,6 +96,20 @@ def test_a_full_server_says_so_and_offers_the_recording(boards: LocalBoards) -> 
     assert f"**{len(FIRST.title)}" not in words(page)
 
 
+def test_a_reader_sees_the_place_in_the_line_and_trains_when_it_is_their_turn(boards: LocalBoards) -> None:
+    boards.line = [2, 2, 1]
+    page = press(opened(FIRST.slug), "lesson-live")
+    assert "You are **number 2** of those who wait" in words(page)
+    assert page.get("vega_lite_chart")  # the recording meanwhile
+    assert boards.players == {}
+    page = sound(page.run())
+    assert "You are **number 1** of those who wait" in words(page)
+    page = sound(page.run())
+    (player,) = boards.players.values()
+    assert player.told[0] == ("run_until", {"step": FIRST.steps})
+    assert "of those who wait" not in words(page)
+
+
 def test_the_presenter_turns_pages(boards: LocalBoards) -> None:
     slides = parts(FIRST)
     assert sum(len(slide) for slide in slides) == len(FIRST.body)

@@ -40,6 +40,20 @@ def test_quotas_are_told_in_one_sentence(few: Boards) -> None:
     assert few.create([small()]).board_id != first.board_id
 
 
+def test_readers_wait_their_turn_to_train(few: Boards) -> None:
+    first, second = few.create([small()]), few.create([small()])
+    assert few.wait("a") == 0
+    first.play()
+    few.leave("a")
+    assert [few.wait("b"), few.wait("c")] == [1, 2]
+    first.pause()
+    assert [few.wait("c"), few.wait("b")] == [1, 0]
+    second.play()
+    few.leave("b")
+    assert few.wait("c") == 1
+    second.pause()
+
+
 def test_too_many_steps_are_refused(engine: Engine, settings: Settings) -> None:
     strict = Boards(engine, replace(settings, steps=100))
     with pytest.raises(QuotaError, match="at most 100 steps"):
