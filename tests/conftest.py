@@ -109,7 +109,8 @@ def stop_server(server: Server) -> int:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for all tests of a session."""
-    running = start_server(tmp_path_factory.mktemp("server"))
+    # What a test leaves training would take the processors of all that come after it.
+    running = start_server(tmp_path_factory.mktemp("server"), extra={"LOSSLAB_IDLE_S": "20"})
     yield running
     stop_server(running)
 
